@@ -1,0 +1,108 @@
+"""Reading anyone's pictures: any folder, any mode Pillow opens, nothing stopped by one bad file."""
+
+import io
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+from tqdm import tqdm
+
+MAX_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485  # Pillow's own line for decompression bombs
+
+
+class UnreadablePicture(ValueError):
+    """A file that cannot be turned into a picture; the message says why in a few words."""
+
+
+def read_picture(source: Path | str | bytes, size: int) -> np.ndarray:
+    """Read one picture as uint8 size×size×3: upright, on white, the middle square.
+
+    Parameters
+    ----------
+    source : a path, or the bytes of a file (an upload). size : side in pixels, at least 1.
+
+    Raises
+    ------
+    UnreadablePicture : empty, truncated, corrupt, not a picture, or over MAX_PIXELS pixels.
+    """
+    file = io.BytesIO(source) if isinstance(source, bytes) else Path(source)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # refused below
+            with Image.open(file) as picture:
+                if picture.width * picture.height > MAX_PIXELS:
+                    raise UnreadablePicture(
+                        f"{picture.width}×{picture.height} pixels is over the limit of "
+                        f"{MAX_PIXELS / 1e6:.0f} million"
+                    )
+                # a JPEG can be decoded at 1/2, 1/4 or 1/8 of its size: less work, less memory
+                picture.draft(picture.mode, (2 * size, 2 * size))
+                upright = ImageOps.exif_transpose(picture)
+                return np.asarray(ImageOps.fit(_to_rgb(upright), (size, size)))
+    except UnreadablePicture:
+        raise
+    except UnidentifiedImageError as error:
+        length = len(source) if isinstance(source, bytes) else Path(source).stat().st_size
+        raise UnreadablePicture("not a picture" if length else "an empty file") from error
+    except Image.DecompressionBombError as error:
+        raise UnreadablePicture(
+            f"over the limit of {MAX_PIXELS / 1e6:.0f} million pixels"
+        ) from error
+    except Exception as error:  # decoders of damaged files raise almost any type
+        raise UnreadablePicture(f"damaged ({error or type(error).__name__})") from error
+
+
+def _to_rgb(picture: Image.Image) -> Image.Image:
+    """Any mode to RGB: 16-bit and float are scaled to 8 bits, transparency goes on white."""
+    if picture.mode.startswith("I"):  # I;16 and its kin; convert() would clip them at 255
+        values = np.asarray(picture, dtype=np.float64) / 257
+        picture = Image.fromarray(values.clip(0, 255).round().astype(np.uint8))
+    elif picture.mode == "F":  # no range is agreed on: stretch what is there
+        values = np.nan_to_num(np.asarray(picture, dtype=np.float64))
+        low, high = values.min(), values.max()
+        values = (values - low) * (255 / (high - low) if high > low else 0)
+        picture = Image.fromarray(values.round().astype(np.uint8))
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        white = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(white, picture)
+    return picture.convert("RGB")
+
+
+def read_folder(folder: Path, size: int) -> tuple[np.ndarray, list[str], list[str]]:
+    """Read every picture below `folder`, each made small as soon as it is decoded.
+
+    Returns
+    -------
+    images : uint8, N×size×size×3, in the order of their paths.
+    ids : N paths relative to `folder`, with forward slashes.
+    skipped : "path (reason)" of every file that is not among them; hidden files are not counted.
+    """
+    paths = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not any(part[0] == "." for part in path.relative_to(folder).parts)
+    ]
+    images = np.empty((len(paths), size, size, 3), np.uint8)
+
+    def read_into(i: int) -> str:
+        try:
+            images[i] = read_picture(paths[i], size)
+        except UnreadablePicture as error:
+            return str(error)
+        return ""
+
+    with warnings.catch_warnings(), ThreadPoolExecutor(8) as pool:
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        jobs = pool.map(read_into, range(len(paths)))
+        reasons = list(
+            tqdm(jobs, "reading pictures", len(paths), delay=1, unit="picture", leave=False)
+        )
+    names = [path.relative_to(folder).as_posix() for path in paths]
+    skipped = [f"{name} ({reason})" for name, reason in zip(names, reasons, strict=True) if reason]
+    ids = [name for name, reason in zip(names, reasons, strict=True) if not reason]
+    if skipped:
+        images = images[[not reason for reason in reasons]]
+    return images, ids, skipped

@@ -1,0 +1,213 @@
+"""The course's pictures: `load_images` brings any of the four sources as one `ImageSet`."""
+
+import base64
+import csv
+import difflib
+import io
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from utils import ROOT
+from utils.cifar10 import CLASSES, DatasetUnavailable, read_cifar10
+from utils.folder import read_folder
+
+EMOJI = ROOT / "data" / "emoji"
+CACHE = ROOT / "data" / "cache"
+SPLITS = {
+    "emoji": ("train", "validation", "test", "ood"),
+    "scenes": ("train", "validation", "test", "ood"),
+    "cifar10": ("train", "test"),
+}
+
+
+class Labeling(NamedTuple):
+    """One way to name every picture: `classes[labels[i]]`; a label of −1 is "none"."""
+
+    labels: np.ndarray
+    classes: Sequence[str]
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Pictures of one size with what is known of them.
+
+    Attributes
+    ----------
+    images : uint8, N×H×W×3. labels : int64, N; −1 where a picture has none.
+    classes : names; picture i shows `classes[labels[i]]`. ids : N strings, each once.
+    masks : uint8, N×H×W, 0 background to 255 object, or None.
+    others : further labelings by name, for `relabel`. labeling : the name of the one in `labels`.
+    name, note : what this is, and in a sentence where it came from.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    classes: Sequence[str]
+    ids: Sequence[str]
+    masks: np.ndarray | None = None
+    others: dict[str, Labeling] = field(default_factory=dict)
+    name: str = "pictures"
+    note: str = ""
+    labeling: str = "class"
+
+    def __post_init__(self) -> None:
+        n = len(self.images)
+        if self.images.ndim != 4 or self.images.shape[3] != 3 or self.images.dtype != np.uint8:
+            raise ValueError(
+                f"images must be uint8 of shape N×H×W×3, but are {self.images.dtype} of shape "
+                f"{self.images.shape}; convert them first."
+            )
+        if not len(self.labels) == len(self.ids) == n:
+            raise ValueError(
+                f"{n} images need as many labels and ids, but there are {len(self.labels)} and "
+                f"{len(self.ids)}."
+            )
+        if self.masks is not None and self.masks.shape != self.images.shape[:3]:
+            raise ValueError(
+                f"masks must have the images' N×H×W {self.images.shape[:3]}, but have "
+                f"{self.masks.shape}."
+            )
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, key: int | slice | np.ndarray | Sequence[int]) -> "ImageSet":
+        """One picture, a range, a boolean mask or a list of positions: again an ImageSet."""
+        at = np.arange(len(self))[key]
+        if np.ndim(at) == 0:
+            at = np.array([at])
+        return replace(
+            self,
+            images=self.images[at],
+            labels=self.labels[at],
+            ids=[self.ids[i] for i in at],
+            masks=None if self.masks is None else self.masks[at],
+            others={k: Labeling(v.labels[at], v.classes) for k, v in self.others.items()},
+        )
+
+    def by_label(self, name: str) -> "ImageSet":
+        """The pictures of one class, by its name. Raises KeyError, with near names, if unknown."""
+        if name not in self.classes:
+            near = difflib.get_close_matches(name, self.classes, 3) or list(self.classes[:3])
+            raise KeyError(
+                f"{self.name} has no {self.labeling} {name!r}; did you mean {', '.join(near)}?"
+            )
+        return self[self.labels == list(self.classes).index(name)]
+
+    def relabel(self, labeling: str) -> "ImageSet":
+        """The same pictures under another labeling, such as "category" or "artist"."""
+        if labeling == self.labeling:
+            return self
+        if labeling not in self.others:
+            known = ", ".join([self.labeling, *self.others])
+            raise KeyError(f"{self.name} has no labeling {labeling!r}; it has: {known}.")
+        others = {k: v for k, v in self.others.items() if k != labeling}
+        others[self.labeling] = Labeling(self.labels, self.classes)
+        labels, classes = self.others[labeling]
+        return replace(self, labels=labels, classes=classes, others=others, labeling=labeling)
+
+    def label_of(self, i: int) -> str:
+        """The class name of picture `i`, or "" where it has none."""
+        return self.classes[self.labels[i]] if self.labels[i] >= 0 else ""
+
+    def __repr__(self) -> str:
+        height, width = self.images.shape[1:3]
+        named = len(np.unique(self.labels[self.labels >= 0]))
+        plural = {"category": "categories", "class": "classes"}
+        kinds = plural.get(self.labeling, self.labeling + "s")
+        return f"{self.name}: {len(self):,} pictures of {height}×{width}, {named} {kinds}"
+
+    def _repr_html_(self) -> str:
+        shown = range(0, len(self), max(1, len(self) // 12))[:12]
+        cells = "".join(
+            f'<img src="{_data_url(self.images[i])}" alt="{self.label_of(i) or self.ids[i]}" '
+            f'title="{self.ids[i]}" width="64" height="64" style="margin:2px;display:inline">'
+            for i in shown
+        )
+        return f"<div><p><b>{self!r}</b><br>{self.note}</p>{cells}</div>"
+
+
+def _data_url(image: np.ndarray) -> str:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "png")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def load_images(
+    source: str | Path = "scenes",
+    split: str | None = None,
+    *,
+    size: int = 64,
+    download: bool = False,
+) -> ImageSet:
+    """Load pictures.
+
+    Parameters
+    ----------
+    source : "emoji" (drawings on white), "scenes" (the same drawings placed on backgrounds),
+        "cifar10" (small photos), or the path of a folder of pictures.
+    split : "train", "validation", "test" or, for emoji and scenes, "ood"; None for all of the
+        first three. A folder has no splits.
+    size : side in pixels for a folder's pictures (their middle square); the others have their own.
+    download : for "cifar10", fetch it with torchvision where it is missing.
+
+    Raises
+    ------
+    ValueError : an unknown split. FileNotFoundError : no such folder, or no picture in it.
+    DatasetUnavailable : CIFAR-10 is not on this machine.
+    """
+    if str(source) not in SPLITS:
+        if split is not None:
+            raise ValueError(
+                f"A folder of pictures has no split {split!r}; leave split out, or name one of "
+                f"the course's sets: {', '.join(SPLITS)}."
+            )
+        return _load_folder(Path(source), size)
+    splits = SPLITS[str(source)]
+    if split is not None and split not in splits:
+        raise ValueError(
+            f"{source} has no split {split!r}; choose {', '.join(splits)} or leave it out."
+        )
+    if source == "cifar10":
+        return _load_cifar10(split, download)
+    return _load_emoji(split) if source == "emoji" else _load_scenes(split)
+
+
+def _load_folder(folder: Path, size: int) -> ImageSet:
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"There is no folder {str(folder)!r}; give the path of a folder of pictures, or one "
+            f"of the names {', '.join(SPLITS)}."
+        )
+    images, ids, skipped = read_folder(folder, size)
+    if skipped:
+        listed = "; ".join(skipped[:20]) + (f"; and {len(skipped) - 20} more" * (len(skipped) > 20))
+        warnings.warn(f"Skipped {len(skipped)} files that are not pictures: {listed}", stacklevel=3)
+    if not ids:
+        raise FileNotFoundError(
+            f"No picture was found in {str(folder)!r} or its sub-folders, among {len(skipped)} "
+            "files; JPEG, PNG, WebP, GIF, TIFF and whatever else Pillow opens would do."
+        )
+    tops = [id.split("/")[0] if "/" in id else "" for id in ids]
+    classes = sorted(set(tops) - {""})
+    number = {"": -1} | {name: i for i, name in enumerate(classes)}
+    labels = np.array([number[top] for top in tops], np.int64)
+    note = f"{len(ids):,} pictures from {folder}, {len(skipped)} files skipped."
+    return ImageSet(images, labels, classes, ids, name=folder.resolve().name, note=note)
+
+
+def _load_cifar10(split: str | None, download: bool) -> ImageSet:
+    wanted = (split,) if split else SPLITS["cifar10"]
+    parts = [read_cifar10(name, CACHE, download) for name in wanted]
+    images, labels = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
+    ids = [id for part in parts for id in part[2]]
+    note = f"{parts[0][3]}, {' and '.join(wanted)} (Krizhevsky 2009)."
+    return ImageSet(images, labels, CLASSES, ids, name=parts[0][3], note=note)
