@@ -53,7 +53,7 @@ def _download(root: Path) -> None:
 
     try:
         CIFAR10(str(root), download=True)
-    except (OSError, RuntimeError) as error:  # URLError is an OSError; a bad checksum a RuntimeError
+    except (OSError, RuntimeError) as error:  # no network; a wrong checksum
         raise DatasetUnavailable(
             f"CIFAR-10 could not be downloaded ({error}); connect to the internet, or set "
             "CIFAR10_DIR to a folder that holds cifar-10-batches-py/ or train|test/<class>/."
@@ -61,7 +61,9 @@ def _download(root: Path) -> None:
 
 
 def _read_batches(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray, list[str], str]:
-    images, labels, ids = [], [], []
+    images: list[np.ndarray] = []
+    labels: list[int] = []
+    ids: list[str] = []
     for name in BATCHES[split]:
         try:
             with open(folder / name, "rb") as file:

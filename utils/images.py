@@ -1,25 +1,25 @@
 """The course's pictures: `load_images` brings any of the four sources as one `ImageSet`."""
 
 import base64
-import csv
 import difflib
+import html
 import io
-import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from utils import ROOT
-from utils.cifar10 import CLASSES, DatasetUnavailable, read_cifar10
+from utils.cifar10 import CLASSES, read_cifar10
+from utils.cifar10 import DatasetUnavailable as DatasetUnavailable  # offered from here
+from utils.emoji import read_emoji, read_textures
 from utils.folder import read_folder
+from utils.scenes import compose, random_backgrounds, random_placements, seed_of
 
-EMOJI = ROOT / "data" / "emoji"
 CACHE = ROOT / "data" / "cache"
 SPLITS = {
     "emoji": ("train", "validation", "test", "ood"),
@@ -127,12 +127,14 @@ class ImageSet:
 
     def _repr_html_(self) -> str:
         shown = range(0, len(self), max(1, len(self) // 12))[:12]
-        cells = "".join(
-            f'<img src="{_data_url(self.images[i])}" alt="{self.label_of(i) or self.ids[i]}" '
-            f'title="{self.ids[i]}" width="64" height="64" style="margin:2px;display:inline">'
-            for i in shown
-        )
-        return f"<div><p><b>{self!r}</b><br>{self.note}</p>{cells}</div>"
+        cells = ""
+        for i in shown:
+            alt, title = html.escape(self.label_of(i) or self.ids[i]), html.escape(self.ids[i])
+            cells += (
+                f'<img src="{_data_url(self.images[i])}" alt="{alt}" title="{title}" width="64" '
+                'height="64" style="margin:2px;display:inline">'
+            )
+        return f"<div><p><b>{self!r}</b><br>{html.escape(self.note)}</p>{cells}</div>"
 
 
 def _data_url(image: np.ndarray) -> str:
@@ -178,7 +180,43 @@ def load_images(
         )
     if source == "cifar10":
         return _load_cifar10(split, download)
-    return _load_emoji(split) if source == "emoji" else _load_scenes(split)
+    return _emoji_set("emoji", split)[2] if source == "emoji" else _load_scenes(split)
+
+
+def _emoji_set(source: str, split: str | None) -> tuple[np.ndarray, np.ndarray, ImageSet]:
+    """The drawings as RGBA, the split of each, and the drawings on white as an ImageSet."""
+    splits = (split,) if split else SPLITS[source][:3]
+    drawings, rows = read_emoji(splits)
+    alpha = drawings[..., 3:].astype(np.uint16)
+    on_white = (drawings[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255
+
+    def labeling(column: str) -> Labeling:
+        classes, labels = np.unique([row[column] for row in rows], return_inverse=True)
+        return Labeling(labels.astype(np.int64), classes.tolist())
+
+    pictures = ImageSet(
+        on_white.astype(np.uint8),
+        *labeling("name_en"),
+        ids=[row["id"] for row in rows],
+        masks=drawings[..., 3],
+        others={name: labeling(name) for name in ("category", "artist")},
+        name=f"{source} ({', '.join(splits)})",
+        note="Emoji by six artists (licences in data/LICENSES.md).",
+        labeling="thing",
+    )
+    return drawings, np.array([row["split"] for row in rows]), pictures
+
+
+def _load_scenes(split: str | None) -> ImageSet:
+    drawings, splits, pictures = _emoji_set("scenes", split)
+    seeds = [seed_of(id) for id in pictures.ids]
+    backgrounds = np.empty_like(pictures.images)
+    for name in np.unique(splits):  # each split has textures of its own
+        rows = np.flatnonzero(splits == name)
+        backgrounds[rows] = random_backgrounds([seeds[i] for i in rows], read_textures(name))
+    images, masks = compose(drawings, random_placements(seeds), backgrounds)
+    note = "Each drawing at a random size, place, angle and light on a background. " + pictures.note
+    return replace(pictures, images=images, masks=masks, note=note)
 
 
 def _load_folder(folder: Path, size: int) -> ImageSet:

@@ -81,7 +81,7 @@ class CompactCNN(nn.Module):
 
     @torch.no_grad()
     def whiten_from(self, pixels: Tensor, eps: float = 5e-4) -> None:
-        """Set the first layer to the ± principal directions of 2×2 patches of `pixels` (N×3×H×W)."""
+        """Set the first layer to the ± principal directions of 2×2 patches of N×3×H×W pixels."""
         patches = pixels.unfold(2, 2, 1).unfold(3, 2, 1).permute(0, 2, 3, 1, 4, 5).reshape(-1, 12)
         values, vectors = torch.linalg.eigh(torch.cov(patches.T))
         filters = (vectors / (values + eps).sqrt()).T.reshape(12, 3, 2, 2)

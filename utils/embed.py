@@ -1,0 +1,131 @@
+"""From pictures to embeddings: `embed(model, images)`."""
+
+import hashlib
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from utils import ROOT
+from utils.images import ImageSet, Labeling
+from utils.models import MODELS, Embedder, ModelUnavailable
+
+CACHE = ROOT / "data" / "cache" / "embeddings"
+
+
+def embed(
+    model: Embedder, images: ImageSet | np.ndarray, batch_size: int = 256, *, cache: bool = True
+) -> np.ndarray:
+    """One embedding a picture.
+
+    The same weights on the same pixels are computed once: the answer is kept in
+    data/cache/embeddings.
+
+    Parameters
+    ----------
+    images : an ImageSet, or uint8 N×H×W×3. batch_size : pictures in the network at a time.
+    cache : False to compute anew and keep nothing.
+
+    Returns
+    -------
+    float32, N×model.dim, L2-normalised rows.
+
+    Raises
+    ------
+    ValueError : not uint8 N×H×W×3, or the network answered with NaN.
+    """
+    pixels = images.images if isinstance(images, ImageSet) else np.asarray(images)
+    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] != 3:
+        hint = "; for one picture write picture[None]" if pixels.ndim == 3 else ""
+        raise ValueError(
+            f"Pictures must be uint8 of shape N×H×W×3, but are {pixels.dtype} of shape "
+            f"{pixels.shape}{hint}."
+        )
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, but is {batch_size}.")
+    if not cache:
+        return _run(model, pixels, batch_size)
+    path = CACHE / f"{_key(model, pixels)}.npy"
+    kept = _kept(path, (len(pixels), model.dim))
+    if kept is None:
+        kept = _run(model, pixels, batch_size)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(f".{os.getpid()}")
+        with open(partial, "wb") as file:
+            np.save(file, kept)
+        os.replace(partial, path)
+    return kept
+
+
+def _key(model: Embedder, pixels: np.ndarray) -> str:
+    hasher = hashlib.blake2b(f"{model.digest} {model.preprocess} {pixels.shape}".encode())
+    hasher.update(np.ascontiguousarray(pixels).data)
+    return hasher.hexdigest()[:32]
+
+
+def _kept(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
+    """What an earlier call wrote, or None: a damaged file is only a reason to compute again."""
+    try:
+        kept = np.load(path)
+    except (OSError, ValueError, EOFError):
+        return None
+    return kept if kept.shape == shape and kept.dtype == np.float32 else None
+
+
+def _run(model: Embedder, pixels: np.ndarray, batch_size: int) -> np.ndarray:
+    import torch
+    import torch.nn.functional as F
+
+    out = np.empty((len(pixels), model.dim), np.float32)
+    starts = range(0, len(pixels), batch_size)
+    with torch.inference_mode():
+        for start in tqdm(starts, "embedding", delay=1, unit="batch", leave=False):
+            rows = slice(start, start + batch_size)
+            batch = torch.from_numpy(np.ascontiguousarray(pixels[rows])).to(model.device)
+            vectors = model.module(model.preprocess(batch))
+            out[rows] = F.normalize(vectors.float(), dim=1).cpu().numpy()
+    bad = ~np.isfinite(out).all(axis=1)
+    if bad.any():
+        raise ValueError(
+            f"{model.name} answered with NaN for {bad.sum()} of {len(out)} pictures, the first "
+            f"being {bad.argmax()}; its weights are damaged: load it again."
+        )
+    return out
+
+
+def load_embeddings(name: str = "cifar10-test") -> tuple[np.ndarray, Labeling]:
+    """Embeddings that ship with the course, of photos that do not.
+
+    "cifar10-test": what `cnn-photos` makes of the 10,000 test photos of CIFAR-10 (JPEG), in the
+    order of `load_images("cifar10", "test")` from class folders.
+
+    Returns
+    -------
+    vectors : float32, N×64, L2-normalised (stored as float16). labels : `.labels`, `.classes`.
+    """
+    path = MODELS / f"{name}.npz"
+    try:
+        with np.load(path) as file:
+            vectors = file["vectors"].astype(np.float32)
+            labeling = Labeling(file["labels"].astype(np.int64), file["classes"].tolist())
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise ModelUnavailable(
+            f"The embeddings {path} are missing or damaged ({error}); restore them with git."
+        ) from error
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True), labeling
+
+
+def save_embeddings(path: Path, vectors: np.ndarray, labels: Any, classes: Any) -> None:
+    """Write what `load_embeddings` reads: float16 vectors, uint8 labels, class names."""
+    partial = path.with_suffix(".partial")
+    with open(partial, "wb") as file:
+        np.savez_compressed(
+            file,
+            vectors=vectors.astype(np.float16),
+            labels=np.asarray(labels, np.uint8),
+            classes=np.asarray(classes),
+        )
+    os.replace(partial, path)

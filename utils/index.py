@@ -1,0 +1,194 @@
+"""A gallery that can be searched, grow, shrink, and be kept in a file."""
+
+import json
+import os
+import zipfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from utils.distances import Gallery, check_metric, check_vectors
+
+
+class Index(Protocol):
+    """What every index of the course can do, whatever engine is inside."""
+
+    def __len__(self) -> int: ...
+    def add(
+        self, ids: Sequence[str], vectors: Any, payload: Sequence[Any] | None = None
+    ) -> None: ...
+    def remove(self, ids: Sequence[str]) -> None: ...
+    def search(self, queries: Any, k: int = 10) -> tuple[np.ndarray, np.ndarray]: ...
+    def save(self, path: str | Path) -> None: ...
+
+
+class ExactIndex:
+    """Compares a query with every vector of the gallery: never wrong, memory N×D.
+
+    Parameters
+    ----------
+    metric : "cosine", "euclidean" or "manhattan".
+    model : names the weights the vectors come from (`Embedder.digest`), so that an index and a
+        model that do not belong together are not used together; "" for none.
+    """
+
+    def __init__(self, metric: str = "cosine", model: str = "") -> None:
+        check_metric(metric)
+        self.metric, self.model = metric, model
+        self.payload: dict[str, Any] = {}
+        self._ids: list[str] = []
+        self._known: set[str] = set()
+        self._store = np.empty((0, 0), np.float32)  # rows beyond len(self) are room to grow
+        self._gallery: Gallery | None = None  # made on the first search after a change
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @property
+    def ids(self) -> list[str]:
+        """All ids, in the order they were added."""
+        return list(self._ids)
+
+    @property
+    def vectors(self) -> np.ndarray:
+        """float32 N×D, row i belonging to ids[i]; a read-only view."""
+        view = self._store[: len(self)]
+        view.flags.writeable = False
+        return view
+
+    def add(self, ids: Sequence[str], vectors: Any, payload: Sequence[Any] | None = None) -> None:
+        """Add vectors (float, N×D) under new ids; all are added, or with an error none.
+
+        payload : anything JSON can hold, one a vector, kept in `.payload[id]`.
+
+        Raises
+        ------
+        ValueError : an id that is there already or given twice, shapes or lengths that do not
+            fit, NaN, a zero row under cosine.
+        """
+        ids, vectors = [str(id) for id in ids], check_vectors(vectors)
+        self._check_new(ids, vectors, payload)
+        needed = len(self) + len(ids)
+        if needed > len(self._store):  # doubling: a gallery built one by one stays linear
+            grown = np.empty((max(needed, 2 * len(self)), vectors.shape[1]), np.float32)
+            grown[: len(self)] = self._store[: len(self)]
+            self._store = grown
+        self._store[len(self) : needed] = vectors
+        self._ids += ids
+        self._known.update(ids)
+        self._gallery = None
+        if payload is not None:
+            self.payload.update(zip(ids, payload, strict=True))
+
+    def _check_new(self, ids: list[str], vectors: np.ndarray, payload: Any) -> None:
+        if len(ids) != len(vectors) or (payload is not None and len(payload) != len(ids)):
+            given = f"{len(ids)} ids, {len(vectors)} vectors"
+            given += "" if payload is None else f", {len(payload)} payloads"
+            raise ValueError(f"Each picture needs one id and one vector, but there are {given}.")
+        twice = [id for id, times in Counter(ids).items() if times > 1]
+        there = [id for id in ids if id in self._known]
+        for found, why in ((twice, "given twice"), (there, "in the index already")):
+            if found:
+                raise ValueError(
+                    f"{len(found)} ids are {why}, such as {found[0]!r}; nothing was added. Remove "
+                    "them first, or leave them out."
+                )
+        if len(self) and vectors.shape[1] != self._store.shape[1]:
+            raise ValueError(
+                f"This index holds vectors of {self._store.shape[1]} numbers, not "
+                f"{vectors.shape[1]}; embed with the same model."
+            )
+        if self.metric == "cosine" and len(vectors) and not vectors.any(axis=1).all():
+            raise ValueError(
+                f"Cosine needs a direction, but vector {int((~vectors.any(axis=1)).argmax())} is "
+                "all zeros; nothing was added."
+            )
+
+    def remove(self, ids: Sequence[str]) -> None:
+        """Remove vectors by id; all are removed, or with a KeyError (an unknown id) none."""
+        gone = set(ids)
+        unknown = sorted(gone - self._known)
+        if unknown:
+            raise KeyError(
+                f"{len(unknown)} ids are not in the index, such as {unknown[0]!r}; nothing was "
+                "removed."
+            )
+        stay = [i for i, id in enumerate(self._ids) if id not in gone]
+        self._store = self._store[stay]
+        self._ids = [self._ids[i] for i in stay]
+        self._known -= gone
+        self._gallery = None
+        for id in gone:
+            self.payload.pop(id, None)
+
+    def search(self, queries: Any, k: int = 10) -> tuple[np.ndarray, np.ndarray]:
+        """The k nearest for each query (float, Q×D).
+
+        Returns
+        -------
+        ids : str objects, Q×k, nearest first. distances : float32, Q×k.
+
+        Raises
+        ------
+        ValueError : k below 1 or larger than the gallery, shapes that do not fit, NaN.
+        """
+        if not 1 <= k <= len(self):
+            raise ValueError(
+                f"k must be from 1 to {len(self)}, the pictures in this index, but is {k}."
+            )
+        if self._gallery is None:
+            self._gallery = Gallery(self.vectors, self.metric)
+        positions, distances = self._gallery.nearest(queries, k)
+        ids = np.array([self._ids[i] for i in positions.flat], dtype=object)
+        return ids.reshape(positions.shape), distances
+
+    def save(self, path: str | Path) -> None:
+        """Write the index to one file; a file already there is replaced only by a complete one."""
+        path = Path(path)
+        about = {"metric": self.metric, "model": self.model, "payload": self.payload}
+        partial = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            with open(partial, "wb") as file:
+                about_bytes = np.frombuffer(json.dumps(about).encode(), np.uint8)
+                ids = np.frombuffer(json.dumps(self._ids).encode(), np.uint8)
+                np.savez(file, about=about_bytes, ids=ids, vectors=self.vectors)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path: str | Path, model: str | None = None) -> "ExactIndex":
+        """Read an index; with `model` (an `Embedder.digest`), only one made by that model.
+
+        Raises
+        ------
+        FileNotFoundError : no such file. ValueError : not a whole index, or another model's.
+        """
+        try:
+            with np.load(path) as file:
+                about = json.loads(file["about"].tobytes())
+                ids, vectors = json.loads(file["ids"].tobytes()), file["vectors"]
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f"There is no index at {str(path)!r}; save one first."
+            ) from error
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise ValueError(
+                f"{str(path)!r} is not a whole index ({error}); it was cut short or is something "
+                "else: build it again from the pictures."
+            ) from error
+        if model is not None and model != about["model"]:
+            raise ValueError(
+                f"{str(path)!r} was made by the model {about['model'] or 'of no name'!r}, not by "
+                f"{model!r}, and their vectors cannot be compared; embed the pictures again."
+            )
+        index = cls(about["metric"], about["model"])
+        if len(ids):
+            index.add(ids, vectors)
+        index.payload = about["payload"]
+        return index
