@@ -96,6 +96,31 @@ def _run(model: Embedder, pixels: np.ndarray, batch_size: int) -> np.ndarray:
     return out
 
 
+def pixel_vectors(images: ImageSet, size: int = 32) -> np.ndarray:
+    """The pixels themselves, averaged down to size×size: float32, N×(3·size²), 0 to 1.
+
+    Raises ValueError where `size` does not divide the pictures' sides.
+    """
+    n, height, width, _ = images.images.shape
+    if height % size or width % size:
+        raise ValueError(f"{size} must divide the pictures' sides, {height} and {width}.")
+    blocks = images.images.reshape(n, size, height // size, size, width // size, 3)
+    return blocks.mean((2, 4), dtype=np.float32).reshape(n, -1) / 255
+
+
+def colour_histogram(images: ImageSet, bins: int = 4) -> np.ndarray:
+    """Share of a picture's pixels in each of bins³ boxes of RGB: float32, N×bins³, rows sum to 1.
+
+    The oldest embedding (Swain & Ballard 1991, "Color Indexing"): what colours, not where.
+    """
+    n = len(images)
+    level = images.images.astype(np.int64) * bins // 256
+    box = (level[..., 0] * bins + level[..., 1]) * bins + level[..., 2]
+    box = box.reshape(n, -1) + np.arange(n)[:, None] * bins**3
+    counts = np.bincount(box.ravel(), minlength=n * bins**3).reshape(n, -1)
+    return (counts / counts.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
 def load_embeddings(name: str = "cifar10-test") -> tuple[np.ndarray, Labeling]:
     """Embeddings that ship with the course, of photos that do not.
 

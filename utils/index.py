@@ -140,7 +140,7 @@ class ExactIndex:
                 f"k must be from 1 to {len(self)}, the pictures in this index, but is {k}."
             )
         if self._gallery is None:
-            self._gallery = Gallery(self.vectors, self.metric)
+            self._gallery = Gallery(self._store[: len(self)], self.metric)
         positions, distances = self._gallery.nearest(queries, k)
         ids = np.array([self._ids[i] for i in positions.flat], dtype=object)
         return ids.reshape(positions.shape), distances

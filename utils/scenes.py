@@ -43,15 +43,15 @@ def _uniforms(seeds: Sequence[int], count: int, stream: int) -> np.ndarray:
 
 
 def random_placements(seeds: Sequence[int]) -> Placement:
-    """For each seed a size of .5 to .85, a place inside the frame, up to 20° of turn, a light."""
+    """For each seed a size of .6 to .95, a place inside the frame, up to 15° of turn, a light."""
     u = _uniforms(seeds, 10, 0)
-    scale = 0.5 + 0.35 * u[:, 0]
+    scale = 0.6 + 0.35 * u[:, 0]
     return Placement(
         scale=scale,
         x=0.5 + (u[:, 1] - 0.5) * (1 - scale),
         y=0.5 + (u[:, 2] - 0.5) * (1 - scale),
-        angle=np.deg2rad(40 * (u[:, 3] - 0.5)),
-        gain=(0.7 + 0.5 * u[:, 4:5]) * (0.92 + 0.16 * u[:, 5:8]),
+        angle=np.deg2rad(30 * (u[:, 3] - 0.5)),
+        gain=(0.75 + 0.45 * u[:, 4:5]) * (0.92 + 0.16 * u[:, 5:8]),
         shade=0.35 * u[:, 8],
         light=2 * np.pi * u[:, 9],
     )
@@ -105,7 +105,7 @@ def _noise(values: np.ndarray, u: np.ndarray, size: int) -> np.ndarray:
         layer_paint = np.einsum("yg,nghc,xh->nyxc", up, cells, up, optimize=True)
         paint += weights[:, layer, None, None, None] * layer_paint
         at += 3 * grid * grid
-    return 0.5 + 1.6 * (paint - 0.5)
+    return 0.5 + 1.4 * (paint - 0.5)
 
 
 def _enlarge(grid: int, size: int) -> np.ndarray:
