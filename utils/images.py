@@ -121,9 +121,11 @@ class ImageSet:
     def __repr__(self) -> str:
         height, width = self.images.shape[1:3]
         named = len(np.unique(self.labels[self.labels >= 0]))
-        plural = {"category": "categories", "class": "classes"}
-        kinds = plural.get(self.labeling, self.labeling + "s")
-        return f"{self.name}: {len(self):,} pictures of {height}×{width}, {named} {kinds}"
+        kinds = {"category": "categories", "class": "classes"}.get(
+            self.labeling, self.labeling + "s"
+        )
+        many = f"{len(self):,} picture{'s' * (len(self) != 1)} of {height}×{width}"
+        return f"{self.name}: {many}, {named} {kinds if named != 1 else self.labeling}"
 
     def _repr_html_(self) -> str:
         shown = range(0, len(self), max(1, len(self) // 12))[:12]

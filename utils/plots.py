@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from utils.images import ImageSet
 
 INK, PAPER, GREY = "#1b1b1b", "#ffffff", "#8a8a8a"
-# Okabe & Ito 2008, in an order whose lightness falls, so that greyscale keeps them apart
-COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
+# Okabe & Ito 2008, dark and light in turn, so that greyscale keeps neighbours apart
+COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9")
 RIGHT, WRONG = "#0072b2", "#d55e00"
 STYLE: dict[Any, Any] = {
     "font.size": 13,
@@ -110,7 +110,7 @@ def show_images(
 def show_neighbours(
     queries: ImageSet,
     gallery: ImageSet,
-    positions: np.ndarray,
+    answers: np.ndarray,
     distances: np.ndarray | None = None,
     *,
     title: str = "",
@@ -122,17 +122,18 @@ def show_neighbours(
 
     Parameters
     ----------
-    positions : int, Q×k, rows of the gallery. distances : float, Q×k, written under the answers.
+    answers : Q×k, positions in the gallery (int) or its ids (str). distances : float, Q×k,
+        written under the answers.
 
     Raises
     ------
-    ValueError : no query or more than 8, or arrays whose rows are not the queries.
+    ValueError : no query or more than 8, arrays whose rows are not the queries, an unknown id.
     """
-    positions = np.asarray(positions)
+    positions = _positions(answers, gallery)
     if not 1 <= len(queries) <= 8 or positions.ndim != 2 or len(positions) != len(queries):
         raise ValueError(
             f"1 to 8 queries need one row of answers each, but there are {len(queries)} queries "
-            f"and positions of shape {positions.shape}."
+            f"and answers of shape {positions.shape}."
         )
     rows, k = positions.shape
     truth = [[_verdict(queries, q, gallery, i) for i in positions[q]] for q in range(rows)]
@@ -156,6 +157,18 @@ def show_neighbours(
     told = f"; {sum(counted)} of {len(counted)} have the query's label" if counted else ""
     names = ", ".join(queries.label_of(q) or queries.ids[q] for q in range(rows))
     return _show(figure, f"{title or 'Neighbours'}: the {k} nearest answers to {names}{told}")
+
+
+def _positions(answers: Any, gallery: ImageSet) -> np.ndarray:
+    """Where in the gallery the answers stand, whether they came as positions or as ids."""
+    answers = np.asarray(answers)
+    if answers.dtype.kind in "iu":
+        return answers
+    at = {id: i for i, id in enumerate(gallery.ids)}
+    unknown = [id for id in answers.flat if id not in at]
+    if unknown:
+        raise ValueError(f"{gallery.name} has no picture with the id {unknown[0]!r}.")
+    return np.array([at[id] for id in answers.flat], np.int64).reshape(answers.shape)
 
 
 def _verdict(queries: ImageSet, q: int, gallery: ImageSet, i: int) -> bool | None:
@@ -183,17 +196,17 @@ def show_bars(
 ) -> Shown:
     """Horizontal bars, one a name, in the order given, each with its number.
 
-    intervals : (low, high) by name, drawn as a whisker.
+    intervals : (low, high) by name, drawn as a whisker; a name may have none.
     """
     names, numbers = list(values), [float(value) for value in values.values()]
     with rc_context(STYLE):
         figure = Shown(figsize=(9, 0.62 * len(names) + 1.5), layout="tight")
         axes = figure.subplots()
         bars = axes.barh(names, numbers, color=COLOURS[0], height=0.62)
-        if intervals:
-            for i, name in enumerate(names):
-                axes.plot(intervals[name], [i, i], color=INK, linewidth=2)
-        ends = [max((intervals or {}).get(n, (0, v))[1], v) for n, v in values.items()]
+        intervals = intervals or {}
+        for name, interval in intervals.items():
+            axes.plot(interval, [names.index(name)] * 2, color=INK, linewidth=2)
+        ends = [max(intervals.get(n, (0, v))[1], v) for n, v in values.items()]
         for bar, number, end in zip(bars, numbers, ends, strict=True):
             middle = bar.get_y() + bar.get_height() / 2
             axes.annotate(f"{number:.3g}", (end, middle), (6, 0), textcoords="offset points",

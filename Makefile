@@ -1,0 +1,52 @@
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+LESSON ?= 00_start_here
+LAB_FLAGS ?=
+INSTALL = $(if $(shell command -v uv),uv pip install --python $(BIN)/python,$(BIN)/python -m pip install)
+NEWS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}
+
+.PHONY: help setup lab test test-solutions lint notebooks clean
+
+help: ## this list
+	@echo "Lookalike: finding images that look alike. What to type:"
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18 | sed 's/^/  make /'
+
+lab: $(VENV)/.course ## open the course in JupyterLab (sets itself up the first time)
+	$(BIN)/jupyter lab --LabApp.extension_manager=readonly $(LAB_FLAGS) notebooks/$(LESSON).ipynb
+
+test: $(VENV)/.dev lint ## check everything: style, types, generated files, code, every notebook
+	$(BIN)/python -m tools.build --check
+	$(BIN)/python -m pytest
+
+test-solutions: $(VENV)/.dev ## run every solved notebook
+	$(BIN)/python -m pytest -m solutions
+
+lint: $(VENV)/.dev ## style and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+notebooks: $(VENV)/.dev ## make notebooks/ and the README's numbers anew from lessons/ and results/
+	$(BIN)/python -m tools.build
+
+setup: $(VENV)/.course ## install the course into .venv and nothing else
+
+clean: ## remove the installation and everything cached
+	rm -rf $(VENV) data/cache .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+
+$(VENV)/.course: pyproject.toml
+	@echo "Setting up in $(VENV): a few minutes and about 6 GB the first time (see README for less)."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Lookalike needs Python 3.11 or newer, and $(PYTHON) is older; try: make PYTHON=python3.11 lab")'
+	if command -v uv >/dev/null; then uv venv --quiet --allow-existing --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV); \
+	else $(PYTHON) -m venv $(VENV); fi
+	$(INSTALL) --quiet --editable .
+	mkdir -p $(VENV)/share/jupyter/lab/settings
+	@echo '$(NEWS)' > $(VENV)/share/jupyter/lab/settings/overrides.json
+	@echo "Warming up: the first import is slow, the next ones are not."
+	$(BIN)/python -c "import matplotlib.font_manager, skimage, sklearn, torch, torchvision"
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.course
+	$(INSTALL) --quiet --editable ".[dev]"
+	@touch $@

@@ -1,0 +1,275 @@
+# %% [markdown]
+# # 00 · What does it take to find pictures that look alike?
+# Four lines of Python search a thousand pictures for the ones that show the same thing. This page plays the whole
+# game once, and every later lesson takes one of its moves apart.
+#
+# **After this lesson you can**
+# - search any set of pictures, your own folder too, for the nearest neighbours of one of them;
+# - say what an embedding is, and what it buys over comparing colours or pixels;
+# - measure how good a search is with one number, recall@1, and say how sure that number is;
+# - tell what "alike" leaves open.
+#
+# *Before you start: some Python and a little NumPy. {{results:lessons.00_start_here.seconds:.0f}} seconds to run on two cores, no
+# GPU, no network.*
+
+# %%
+from utils.course import check, start
+
+BIG = False  # True: ResNet-50 from ImageNet and CIFAR-10's own files, downloaded on first use
+start("00_start_here", big=BIG)
+
+# %% [markdown]
+# ## The pictures
+# Six artists have drawn the same things: the same octopus, six ways. We put each drawing on a background of its own,
+# at a random size, place, angle and light, and call the result a **scene**.
+
+# %%
+from utils.images import load_images
+
+gallery = load_images("scenes", split="test")
+gallery
+
+# %% [markdown]
+# The set we search is called the **gallery**; the picture we ask with is the **query**. Here are all scenes of three
+# things. What do the octopuses have in common, number by number? Not their colours, not their backgrounds, not where
+# they stand.
+
+# %%
+from utils.plots import show_images, show_neighbours
+
+three = [name for name in ("octopus", "pizza", "rainbow")]
+rows = [i for name in three for i in range(len(gallery)) if gallery.label_of(i) == name]
+show_images(gallery[rows], columns=6, title=f"{len(rows)} pictures, but only {len(three)} things")
+
+# %% [markdown]
+# ## The whole game in four moves
+# **Move 1: load a network.** This one is small, was trained by us, and **has never seen an octopus**: the things of the
+# gallery were kept out of its training.
+#
+# **Move 2: embed.** The network turns each picture into a short list of numbers, its **embedding**. Pictures that look
+# alike should get lists that lie close together.
+
+# %%
+from utils.embed import embed
+from utils.models import load_model
+
+model = load_model("resnet50" if BIG else "cnn")
+vectors = embed(model, gallery)
+print(f"{gallery.images[0].size:,} numbers in a picture, {vectors.shape[1]} in its embedding")
+
+# %% [markdown]
+# **Move 3: index.** We hand the embeddings to something that can search them. An exact index compares the query with
+# every one; for a thousand pictures, or a hundred thousand, nothing cleverer is needed.
+
+# %%
+from utils.index import ExactIndex
+
+index = ExactIndex(metric="cosine", model=model.digest)
+index.add(gallery.ids, vectors)
+len(index)
+
+# %% [markdown]
+# **Move 4: search.** We ask with one octopus and want the eleven nearest, since the nearest of all is the query
+# itself. *Before you run the cell: six octopuses are in the gallery, so at most five answers can be right. How many
+# will be?*
+
+# %%
+query = gallery.by_label("octopus")[4]
+ids, distances = index.search(embed(model, query), k=11)
+ids, distances = ids[:, 1:], distances[:, 1:]
+right = sum(name.endswith("/octopus") for name in ids[0])
+show_neighbours(
+    query, gallery, ids, distances, title=f"{right} of 5 octopuses are among the ten nearest"
+)
+
+# %%
+check("The nearest answer is another octopus", ids[0, 0].endswith("/octopus"))
+
+# %% [markdown]
+# The number under each answer is its distance: smaller is nearer. **Change `"octopus"` to another thing** (`"lion"`,
+# `"shark"`, `"popcorn"`; `gallery.classes` lists all of them) and run the last two cells again.
+
+# %% [markdown]
+# ## Could we have had this without a network?
+# Octopuses tend to be red, lemons yellow. Perhaps it is enough to count colours. A **colour histogram** cuts red,
+# green and blue into four levels each and counts how many pixels fall into each of the 64 boxes. It is the oldest
+# embedding of all, and takes four lines.
+
+# %%
+import numpy as np
+
+
+def histogram(picture):
+    levels = picture.reshape(-1, 3) // 64
+    boxes = levels @ [16, 4, 1]
+    return np.bincount(boxes, minlength=64) / len(boxes)
+
+
+colours = np.stack([histogram(picture) for picture in gallery.images])
+
+# %%
+from utils.embed import colour_histogram
+
+check("Our four lines agree with the library's", np.allclose(colours, colour_histogram(gallery)))
+
+# %% [markdown]
+# *What will the same octopus find by its colours?*
+
+# %%
+from utils.distances import nearest
+
+asked = [gallery.ids.index(query.ids[0])]
+found, apart = nearest(colours[asked], colours, k=11, metric="manhattan")
+by_colour = sum(gallery.label_of(i) == "octopus" for i in found[0, 1:])
+show_neighbours(
+    query,
+    gallery,
+    found[:, 1:],
+    apart[:, 1:],
+    title=f"By colour the octopus finds its background: {by_colour} of 5",
+)
+
+# %%
+check("Colours find fewer octopuses than the network does", by_colour < right)
+
+# %% [markdown]
+# The histogram cannot tell the animal from what is behind it. Lesson 02 asks how much that matters, and removes the
+# background.
+#
+# ## One octopus proves nothing
+# We let **every** picture be the query once and look at its nearest other picture. The share of queries whose answer
+# shows the same thing is **recall@1**. A blind guess scores about half a percent here.
+#
+# *Put these five in order before you look: raw pixels, colours, a network with random weights, a network trained on
+# photos of ten other classes, and the same network trained further on scenes of other things.*
+
+# %%
+from utils.embed import pixel_vectors
+from utils.metrics import recall_at_k
+
+ways = {
+    "raw pixels": pixel_vectors(gallery),
+    "colours": colours,
+    "network, random weights": embed(load_model("cnn", trained=False), gallery),
+    "network, trained on photos": embed(load_model("cnn-photos"), gallery),
+    "… and then on scenes": vectors,
+}
+scores = {name: recall_at_k(way, gallery.labels, k=1) for name, way in ways.items()}
+
+# %%
+from utils.plots import show_bars
+
+best = scores["… and then on scenes"]
+show_bars(
+    scores,
+    intervals={name: score.interval() for name, score in scores.items()},
+    unit=f"recall@1 on {len(gallery):,} scenes, with 95 % interval",
+    title=f"Training takes recall@1 from {scores['network, random weights']:.0%} to {best:.0%}",
+)
+
+# %%
+untrained, photos_only = scores["network, random weights"], scores["network, trained on photos"]
+check(
+    "Training is what matters: random weights find less than a quarter as much",
+    untrained < best / 4,
+)
+check("Photos alone teach something useful for drawings", photos_only > 2 * untrained)
+check(
+    "No interval of the others reaches the trained network's",
+    all(s.interval()[1] < best.interval()[0] for s in list(scores.values())[:4]),
+)
+
+# %% [markdown]
+# The whisker on each bar is a **confidence interval**: draw the queries again and again, with replacement, and 95 % of
+# the scores fall inside it. Two scores whose intervals overlap may be the same.
+#
+# Did the network just remember the octopus? It cannot have. Nothing in the gallery was in its training, nor a
+# near-twin of it.
+
+# %%
+trained_on = load_images("scenes", split="train")
+check(
+    "No thing of the gallery was in the training",
+    not set(trained_on.classes) & set(gallery.classes),
+)
+
+# %% [markdown]
+# ## Where it fails
+# A search that is right half of the time is wrong the other half, and the mistakes say more than the score. Each row
+# is a query whose nearest answer is wrong.
+
+# %%
+wrong = best.queries[best.per_query == 0]
+some = wrong[:: len(wrong) // 4][:4]
+found, apart = nearest(vectors, vectors, k=6, leave_one_out=True)
+show_neighbours(
+    gallery[some],
+    gallery,
+    found[some],
+    apart[some],
+    title=f"{len(wrong)} queries go wrong at the first answer",
+)
+
+# %% [markdown]
+# Some answers are hopeless. Others make us doubt the question: a *rat* for a *mouse* is counted as wrong. What counts
+# as alike is for us to say. The same drawings carry two other labelings: the **category** and the **artist**.
+
+# %%
+for labeling in ("thing", "category", "artist"):
+    truth = gallery.relabel(labeling)
+    score = recall_at_k(vectors, truth.labels, k=1)
+    guess = np.mean([np.mean(truth.labels == label) for label in truth.labels])
+    print(f"{labeling:>9}: {score:.0%} of the nearest answers share it; by chance {guess:.0%}")
+
+# %%
+by_artist = recall_at_k(vectors, gallery.relabel("artist").labels, k=1)
+check("By artist the same embedding is a poor search", by_artist < 0.5)
+
+# %% [markdown]
+# One embedding, three ideas of alike: it was trained for the first and serves the third badly. Lesson 03 teaches a
+# network our own idea.
+#
+# ## Real photos
+# Drawings are kind to us. So the course ships what another of our networks, `cnn-photos`, made of the 10,000 test
+# photos of CIFAR-10, small pictures of ten classes: 64 numbers for each photo, but not the photos. (They were saved as
+# JPEG, which costs some points against the originals.)
+
+# %%
+from utils.embed import load_embeddings
+
+photo_vectors, photo_labels = load_embeddings("cifar10-test")
+top1 = recall_at_k(photo_vectors, photo_labels.labels, k=1)
+print(
+    f"{photo_vectors.shape}: for {top1:.1%} of the photos the nearest other photo shows the same class"
+)
+
+# %%
+check("More than four photos in five find their own class first", top1 > 0.8)
+
+# %% [markdown]
+# ## Your own folder
+# Three lines search any folder of pictures. Ours is a folder that every installation has, scikit-image's sample
+# photos; **put the path of yours in its place.** Files that are not pictures are skipped, and you are told which.
+
+# %%
+from pathlib import Path
+
+import skimage
+
+folder = Path(skimage.__file__).parent / "data"  # ← your folder, such as "C:/Users/me/Pictures"
+
+# %%
+mine = load_images(folder)
+found, apart = nearest(*2 * [embed(load_model("cnn-photos"), mine)], k=5, leave_one_out=True)
+show_neighbours(
+    mine[-3:],
+    mine,
+    found[-3:],
+    apart[-3:],
+    title=f"The nearest of {len(mine)} pictures in {folder.name}/",
+)
+
+# %% [markdown]
+# On an ordinary folder of holiday photos this small network finds the other picture of the same scene and muddles
+# the rest: it has seen ten classes in its life. Set `BIG = True` at the top, with a network connection, and the same
+# lines use a ResNet-50 that has seen a thousand.

@@ -1,0 +1,93 @@
+"""What several test files share: small networks, caches of their own, no outside network."""
+
+import socket
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, settings
+
+import utils.embed
+import utils.images
+import utils.models
+from utils.models import PHOTO_MEAN, PHOTO_STD, CompactCNN, Embedder, Preprocess, save_compact
+
+# The same examples in every run, and no clock: a slow machine fails no test.
+settings.register_profile(
+    "course",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("course")
+
+
+def make_cnn(seed=0, dim=8):
+    """A tiny CompactCNN with random weights, batch statistics included, ready to answer."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        module = CompactCNN(dim=dim, widths=(4, 6, 10))
+        for name, buffer in module.named_buffers():
+            if name.endswith("running_mean"):
+                buffer.uniform_(-0.5, 0.5)
+            if name.endswith("running_var"):
+                buffer.uniform_(0.5, 1.5)
+    return module.eval()
+
+
+@pytest.fixture
+def make_model():
+    """make_model(seed, name) → an Embedder around a tiny network."""
+
+    def make(seed=0, name="tiny", dim=8):
+        module = make_cnn(seed, dim)
+        preprocess = Preprocess(32, PHOTO_MEAN, PHOTO_STD)
+        return Embedder(name, module.dim, "random", preprocess, module)
+
+    return make
+
+
+@pytest.fixture
+def model(make_model):
+    return make_model()
+
+
+@pytest.fixture
+def photos():
+    """Ten different pictures, uint8 10×32×32×3."""
+    return np.random.default_rng(0).integers(0, 256, (10, 32, 32, 3), np.uint8)
+
+
+@pytest.fixture
+def caches(tmp_path, monkeypatch):
+    """Both caches in a folder of the test's own, and no CIFAR10_DIR; gives that folder."""
+    folder = tmp_path / "cache"
+    monkeypatch.setattr(utils.images, "CACHE", folder)
+    monkeypatch.setattr(utils.embed, "CACHE", folder / "embeddings")
+    monkeypatch.delenv("CIFAR10_DIR", raising=False)
+    return folder
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    """A models/ folder with two small shipped networks; gives {name: module}."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    monkeypatch.setattr(utils.models, "MODELS", folder)
+    monkeypatch.setattr(utils.embed, "MODELS", folder)
+    modules = {"cnn-scenes": make_cnn(1, dim=12), "cnn-photos": make_cnn(2, dim=8)}
+    for name, module in modules.items():
+        save_compact(module, folder / f"{name}.safetensors")
+    return modules
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """The machine's name service answers as it does with the cable pulled out."""
+
+    def fail(*args, **kwargs):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)

@@ -1,0 +1,99 @@
+"""Figures: what they show, that they say it in words too, and that nothing needs colour."""
+
+import numpy as np
+import pytest
+from PIL import ImageColor
+
+from utils.images import ImageSet
+from utils.plots import COLOURS, RIGHT, WRONG, show_bars, show_curve, show_images, show_neighbours
+
+
+def pictures(labels, classes=("cat", "dog")):
+    n = len(labels)
+    pixels = np.random.default_rng(0).integers(0, 256, (n, 8, 8, 3), np.uint8)
+    return ImageSet(pixels, np.array(labels), classes, [f"p{i}" for i in range(n)])
+
+
+def texts(figure):
+    return [axes.get_title("center") or axes.get_title("left") for axes in figure.axes]
+
+
+def test_a_contact_sheet_shows_every_picture_with_its_label():
+    figure = show_images(pictures([0, 1, 1]), title="Three pets")
+    assert texts(figure)[:3] == ["cat", "dog", "dog"]
+    assert figure.alt == "Three pets: cat, dog, dog"
+
+
+@pytest.mark.parametrize("n", [0, 65])
+def test_a_contact_sheet_of_none_or_too_many_is_refused(n):
+    with pytest.raises(ValueError, match="1 to 64"):
+        show_images(pictures([0] * n))
+
+
+def test_captions_must_be_as_many_as_pictures():
+    with pytest.raises(ValueError, match="captions"):
+        show_images(pictures([0, 1]), ["one"])
+
+
+@pytest.mark.parametrize("as_ids", [False, True])
+def test_neighbours_are_marked_right_and_wrong_by_sign_and_stroke_not_only_by_colour(as_ids):
+    gallery = pictures([0, 1, 0])
+    answers = np.array([["p2", "p1"]], object) if as_ids else np.array([[2, 1]])
+    figure = show_neighbours(gallery[:1], gallery, answers, np.array([[0.1, 0.25]]))
+    titles = texts(figure)
+    assert "✓ cat" in titles and "✗ dog" in titles
+    right, wrong = (figure.axes[titles.index(t)] for t in ("✓ cat", "✗ dog"))
+    assert right.spines["left"].get_linestyle() != wrong.spines["left"].get_linestyle()
+    assert right.get_xlabel() == "0.10" and wrong.get_xlabel() == "0.25"
+    assert "1 of 2" in figure.alt
+
+
+def test_neighbours_without_labels_get_no_verdict():
+    gallery = pictures([-1, -1, -1])
+    figure = show_neighbours(gallery[:1], gallery, np.array([[2, 1]]))
+    assert not [text for text in texts(figure) if "✓" in text or "✗" in text]
+
+
+@pytest.mark.parametrize("answers", [np.array([1, 2]), np.array([[1], [2]]), np.array([["p9"]])])
+def test_answers_that_do_not_fit_the_queries_are_refused(answers):
+    gallery = pictures([0, 1, 0])
+    with pytest.raises(ValueError):
+        show_neighbours(gallery[:1], gallery, answers)
+
+
+def test_bars_carry_their_numbers_and_intervals():
+    figure = show_bars(
+        {"a": 0.25, "b": 0.5}, unit="recall@1", title="b wins", intervals={"b": (0.4, 0.6)}
+    )
+    (axes,) = figure.axes
+    assert [round(bar.get_width(), 2) for bar in axes.patches] == [0.25, 0.5]
+    assert {text.get_text() for text in axes.texts} == {"0.25", "0.5"}
+    assert axes.get_xlim()[1] > 0.6 and axes.get_xlabel() == "recall@1"
+    assert figure.alt == "b wins: recall@1: a 0.25, b 0.5"
+
+
+def test_curves_differ_by_stroke_and_levels_are_named():
+    figure = show_curve(
+        [0, 1, 2], {"a": [1, 2, 3], "b": [3, 2, 1]}, xlabel="x", ylabel="y", levels={"half": 1.5}
+    )
+    (axes,) = figure.axes
+    assert len({line.get_linestyle() for line in axes.lines}) == 3
+    assert "half" in [text.get_text() for text in axes.texts]
+    assert "a from 1 to 3" in figure.alt
+
+
+def test_a_figure_saves_whole(tmp_path):
+    figure = show_images(pictures([0, 1]), title="Two")
+    figure.savefig(tmp_path / "two.png")
+    assert (tmp_path / "two.png").stat().st_size > 1000
+
+
+def grey(colour):
+    r, g, b = ImageColor.getrgb(colour)
+    return 0.299 * r + 0.587 * g + 0.114 * b
+
+
+def test_neighbouring_colours_stay_apart_in_greyscale():
+    greys = [grey(colour) for colour in COLOURS]
+    assert min(abs(a - b) for a, b in zip(greys, greys[1:], strict=False)) > 20
+    assert abs(grey(RIGHT) - grey(WRONG)) > 20
