@@ -75,8 +75,9 @@ def test_the_solved_notebook_has_the_solutions_and_no_stubs(project):
 
 
 def test_a_stub_keeps_imports_and_signatures_over_several_lines():
-    source = "import numpy as np\ndef f(\n    a,\n    b=1,\n):\n    return np.sum(a) + b\nz = w = 3\nf(1)"
-    assert stub(source) == "import numpy as np\ndef f(\n    a,\n    b=1,\n):\n    ...\nz = w = ..."
+    head = "import numpy as np\ndef f(\n    a,\n    b=1,\n):\n"
+    source = head + "    return np.sum(a) + b\nz = w = 3\nf(1)"
+    assert stub(source) == head + "    ...\nz = w = ..."
 
 
 def test_numbers_come_from_results_formatted(project):

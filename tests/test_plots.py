@@ -1,5 +1,7 @@
 """Figures: what they show, that they say it in words too, and that nothing needs colour."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from PIL import ImageColor
@@ -95,5 +97,5 @@ def grey(colour):
 
 def test_neighbouring_colours_stay_apart_in_greyscale():
     greys = [grey(colour) for colour in COLOURS]
-    assert min(abs(a - b) for a, b in zip(greys, greys[1:], strict=False)) > 20
+    assert min(abs(a - b) for a, b in pairwise(greys)) > 20
     assert abs(grey(RIGHT) - grey(WRONG)) > 20
