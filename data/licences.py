@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from drawings import CACHE, NAMES_PACKAGE, PACKAGES, read_json
 
 HEAD = """# Licences of the pictures and names
@@ -27,12 +29,17 @@ TAIL = """
 def licence_files() -> dict[str, str]:
     """File name -> text: one table, and one file for each package."""
     files, lines = {}, []
-    for artist in PACKAGES:
-        line, files[f"licenses/{artist}.txt"] = artist_licence(artist)
-        lines.append(line)
     package, version = NAMES_PACKAGE  # the one package that ships its licence
-    text = (CACHE / "node_modules" / package / "LICENSE").read_text("utf-8")
-    files["licenses/emojibase.txt"] = text
+    mit = (CACHE / "node_modules" / package / "LICENSE").read_text("utf-8")
+    files["licenses/emojibase.txt"] = mit
+    for artist in PACKAGES:
+        line, statement, spdx = artist_licence(artist)
+        if spdx == "MIT":  # asks that its text and the author's copyright line travel along
+            statement += "\n" + re.sub(r"Copyright .*", "Copyright (c) Microsoft Corporation.", mit)
+        elif spdx == "Apache-2.0":
+            statement += "The full text of Apache-2.0 is in ../../LICENSE.\n"
+        files[f"licenses/{artist}.txt"] = statement
+        lines.append(line)
     cells = (
         "emojibase",
         "names, keywords, groups",
@@ -45,8 +52,8 @@ def licence_files() -> dict[str, str]:
     return files | {"LICENSES.md": HEAD + "\n".join(lines) + TAIL}
 
 
-def artist_licence(artist: str) -> tuple[str, str]:
-    """The artist's line of the table, and its statement in full."""
+def artist_licence(artist: str) -> tuple[str, str, str]:
+    """The artist's line of the table, its statement, and the licence's short name."""
     package, version = PACKAGES[artist]
     info = read_json(package, "info.json")
     author, licence = info["author"], info["license"]
@@ -64,4 +71,4 @@ def artist_licence(artist: str) -> tuple[str, str]:
         f"Licence: {licence['title']} ({licence['spdx']})\n{licence['url']}\n\n"
         f"As stated in {package} {version}, which ships no licence text of its own.\n"
     )
-    return "| " + " | ".join(cells) + " |", statement
+    return "| " + " | ".join(cells) + " |", statement, licence["spdx"]

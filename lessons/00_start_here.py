@@ -273,3 +273,67 @@ show_neighbours(
 # On an ordinary folder of holiday photos this small network finds the other picture of the same scene and muddles
 # the rest: it has seen ten classes in its life. Set `BIG = True` at the top, with a network connection, and the same
 # lines use a ResNet-50 that has seen a thousand.
+
+# %% [markdown]
+# ## How this course works
+# - **Predict, then run.** Each section asks a question before the code answers it. Say your guess aloud; being wrong is
+#   how it sticks.
+# - **Claims have ticks.** A line `✓ …` is a sentence the code has just tested on the very numbers above it. Change
+#   something and it may turn into `✗ …`. That is not an error, but a finding.
+# - **Nothing is downloaded** unless `BIG = True`. The pictures, the networks and this page are all in the folder you
+#   cloned.
+#
+# | lesson | question |
+# | --- | --- |
+# | **00 Start here** | What does it take to find pictures that look alike? |
+# | 01 CNN embeddings | What is an image to a network? |
+# | 02 ViT and background | Does the background decide what is similar? |
+# | 03 Triplet training | Can we teach a network our own idea of alike? |
+# | 04 Distances | Which distance should we use? |
+# | 05 Maps and clusters | What does the space look like? |
+# | 06 Search demo | Can anyone use it? |
+# | 07 A growing index | What about a million pictures? |
+# | 08 Without labels | Do we need labels at all? |
+# | 09 Words and pictures | Can we search with words? |
+# | 10 Serve it | Can it live outside the notebook? |
+
+# %% [markdown]
+# ## Try it
+# 1. **Change one thing.** Search with `metric="euclidean"` in place of `"cosine"`, in the index and in `recall_at_k`.
+#    Which numbers change, and which do not? (Lesson 04 proves why.)
+# 2. **Ask about one thing.** Which thing of the gallery is found most reliably, and which never? `best.per_query` holds
+#    a 1 or a 0 for each query.
+# 3. **Build one thing.** A better histogram: cut the picture into its four quarters and join their four histograms.
+#    Does knowing roughly *where* a colour is help, or hurt? Measure both with `recall_at_k`.
+
+# %% [markdown]
+# ## Quiz
+# **1. The query is itself in the gallery. Why is it never counted as an answer?**
+# <details><summary>Answer</summary>Its distance to itself is 0, so it would always come first and every search would
+# score 100 %. Recall@1 asks for the nearest <i>other</i> picture.</details>
+#
+# **2. A search has recall@1 of 50 % on 1,000 queries and another 52 %. Is the second better?**
+# <details><summary>Answer</summary>Perhaps not: with 1,000 queries the interval is about ±3 points, and the two overlap.
+# More queries, or comparing them query by query, would tell.</details>
+#
+# **3. We say the network has never seen the gallery's things. Why must near-twins, such as <i>cat</i> and <i>cat
+# face</i>, be kept on the same side?**
+# <details><summary>Answer</summary>Otherwise the network would have been trained on nearly the same drawing, and we
+# would measure memory and call it understanding.</details>
+#
+# **4. Random weights find more than one answer in a hundred. How can a network that learned nothing be better than a
+# blind guess?**
+# <details><summary>Answer</summary>Its embedding still depends on the picture: similar colours and edges give similar
+# numbers, whatever the weights. It is a scrambled colour histogram.</details>
+
+# %% [markdown]
+# ## In one paragraph
+# To search pictures we turn each into an embedding, a short list of numbers, and look for the nearest lists. What makes
+# the search good is the embedding: colours see the background, random weights see little, and a network trained on
+# *other* things puts pictures of the same thing close together, though far from always. We measure that with recall@1
+# over every picture as the query, with an interval, on things the network never saw.
+#
+# ## Go further
+# - Swain & Ballard, *Color Indexing* (1991): the colour histogram as a search.
+# - Babenko et al., *Neural Codes for Image Retrieval* (2014): a classifier's inner layers as embeddings.
+# - Musgrave, Belongie & Lim, *A Metric Learning Reality Check* (2020): how to measure such a search, and how not to.

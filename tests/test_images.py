@@ -145,6 +145,7 @@ def test_the_repr_counts_pictures_sizes_and_labels_in_use():
     assert repr(make_set()[[0, 2]].relabel("category")) == (
         "fruit: 2 pictures of 4×5, 2 categories"
     )
+    assert repr(make_set()[0]) == "fruit: 1 picture of 4×5, 1 class"
     assert "1,200 pictures" in repr(make_set(1200, images=np.zeros((1200, 4, 5, 3), np.uint8)))
 
 
@@ -153,7 +154,7 @@ def test_in_a_notebook_a_set_shows_up_to_twelve_pictures_each_with_alt_text(n, s
     page = make_set(n)._repr_html_()
     assert page.count("<img ") == shown
     assert len(re.findall(r'alt="(apple|pear)"', page)) == shown
-    assert f"{n} pictures" in page and "Made here." in page
+    assert repr(make_set(n)) in page and "Made here." in page
 
 
 def test_the_pictures_shown_in_a_notebook_are_the_pictures_of_the_set():
@@ -188,7 +189,7 @@ def test_a_folder_has_no_splits(tmp_path):
 
 
 def test_a_misspelt_name_says_what_there_is():
-    with pytest.raises(FileNotFoundError, match="no folder 'emojis'; .* emoji, scenes, cifar10"):
+    with pytest.raises(FileNotFoundError, match=r"no folder 'emojis'; .* emoji, scenes, cifar10"):
         load_images("emojis")
 
 

@@ -59,9 +59,7 @@ def test_all_weights_together_stay_small():
 
 
 def test_no_file_stores_a_path_of_one_machine_or_a_registrys_address():
-    local = re.compile(
-        r"/(home|Users|root|work)/\w+/|pythonhosted|registry\.npmjs|pypi\.org"
-    )
+    local = re.compile(r"/(home|Users|root|work)/\w+/|pythonhosted|registry\.npmjs|pypi\.org")
     for path in tracked():
         if path.suffix in {".py", ".md", ".json", ".toml", ".yml", ".ipynb", ".cff", ".txt"}:
             if path.name != "test_project.py":

@@ -70,9 +70,11 @@ def _read_batches(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray, lis
                 batch = pickle.load(file, encoding="latin1")
             images.append(np.asarray(batch["data"], np.uint8).reshape(-1, 3, 32, 32))
             labels += batch["labels"]
-        except (OSError, EOFError, pickle.UnpicklingError, KeyError, ValueError) as error:
+            if len(batch["labels"]) != len(images[-1]):
+                raise ValueError(f"{len(batch['labels'])} labels for {len(images[-1])} pictures")
+        except Exception as error:  # a damaged pickle raises almost any type
             raise DatasetUnavailable(
-                f"CIFAR-10's file {folder / name} is missing or damaged ({error}); delete the "
+                f"CIFAR-10's file {folder / name} is missing or damaged ({error!r}); delete the "
                 "folder and download it again."
             ) from error
         ids += batch.get("filenames") or [f"{name}/{i:05d}" for i in range(len(batch["labels"]))]

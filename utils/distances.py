@@ -11,6 +11,7 @@ import numpy as np
 METRICS = ("cosine", "euclidean", "manhattan")
 MAX_BYTES = 1 << 30
 BLOCK_BYTES = 64 << 20  # of distances held at once
+SPARE = 6  # candidates beyond k that a first, rounded look brings
 
 
 def check_vectors(vectors: Any, what: str = "vectors") -> np.ndarray:
@@ -42,13 +43,14 @@ def _ready(vectors: Any, metric: str, what: str) -> np.ndarray:
     array = check_vectors(vectors, what)
     if metric != "cosine":
         return array
-    lengths = np.linalg.norm(array, axis=1, keepdims=True)
-    if not lengths.all():
+    largest = np.abs(array).max(axis=1, keepdims=True, initial=0)
+    if not largest.all():
         raise ValueError(
-            f"Cosine needs a direction, but row {(lengths == 0).argmax()} of {what} is all zeros; "
+            f"Cosine needs a direction, but row {(largest == 0).argmax()} of {what} is all zeros; "
             "leave it out or choose euclidean."
         )
-    return array / lengths
+    array = array / largest  # so that no square under- or overflows
+    return array / np.linalg.norm(array, axis=1, keepdims=True)
 
 
 def _check_widths(a: Any, b: Any) -> None:
@@ -122,6 +124,7 @@ class Gallery:
         self.metric = metric
         self._vectors = torch.from_numpy(np.ascontiguousarray(_ready(vectors, metric, "gallery")))
         self._half_squares = self._vectors.square().sum(1) / 2
+        self._longest = self._half_squares.max().mul(2).sqrt() if len(self) else 0.0
 
     def __len__(self) -> int:
         return len(self._vectors)
@@ -160,11 +163,32 @@ class Gallery:
             close = torch.addmm(self._half_squares, a, self._vectors.T, beta=-1)
         if own is not None:
             close[torch.arange(len(a)), torch.from_numpy(own)] = -torch.inf
-        found = close.topk(k, sorted=False).indices
+        values, found = close.topk(min(k + SPARE, len(self) - (own is not None)))
         # The distances themselves from differences: products lose the last digits, and a picture
         # must be at exactly 0 from its copy.
+        positions, apart = self._ranked(a, found, k)
+        # Where rounding cannot tell the last of these from one left out, look at all such ones.
+        cutoff = values[:, k - 1] - self._rounding(a, values[:, k - 1])
+        for i in torch.nonzero(values[:, -1] >= cutoff)[:, 0].tolist():
+            unsure = torch.nonzero(close[i] >= cutoff[i])[:, 0]
+            positions[i : i + 1], apart[i : i + 1] = self._ranked(a[i : i + 1], unsure[None], k)
+        return positions, apart
+
+    def _rounding(self, a: Any, values: Any) -> Any:
+        """How far apart two computed values may be whose true ones are equal, for each query.
+
+        A sum of D products is off by at most D·ε·‖a‖‖b‖ (Higham 2002, section 3.1).
+        """
+        if self.metric == "manhattan":
+            size = values.abs()
+        else:
+            size = (a.norm(dim=1) + self._longest) * self._longest
+        return 2 * a.shape[1] * np.finfo(np.float32).eps * size
+
+    def _ranked(self, a: Any, found: Any, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """The k nearest of the candidates found for each query, by distance and then position."""
         apart, positions = self._exactly(a, found).numpy(), found.numpy()
-        by = np.lexsort((positions, apart), axis=1)
+        by = np.lexsort((positions, apart), axis=1)[:, :k]
         return np.take_along_axis(positions, by, 1), np.take_along_axis(apart, by, 1)
 
     def _exactly(self, a: Any, found: Any) -> Any:

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from utils import ROOT
-from utils.images import ImageSet, Labeling
+from utils.images import ImageSet, Labeling, check_pixels
 from utils.models import MODELS, Embedder, ModelUnavailable
 
 CACHE = ROOT / "data" / "cache" / "embeddings"
@@ -38,12 +37,7 @@ def embed(
     ValueError : not uint8 N×H×W×3, or the network answered with NaN.
     """
     pixels = images.images if isinstance(images, ImageSet) else np.asarray(images)
-    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] != 3:
-        hint = "; for one picture write picture[None]" if pixels.ndim == 3 else ""
-        raise ValueError(
-            f"Pictures must be uint8 of shape N×H×W×3, but are {pixels.dtype} of shape "
-            f"{pixels.shape}{hint}."
-        )
+    check_pixels(pixels)
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, but is {batch_size}.")
     if not cache:
@@ -136,7 +130,7 @@ def load_embeddings(name: str = "cifar10-test") -> tuple[np.ndarray, Labeling]:
         with np.load(path) as file:
             vectors = file["vectors"].astype(np.float32)
             labeling = Labeling(file["labels"].astype(np.int64), file["classes"].tolist())
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except Exception as error:  # what a damaged file makes of zip and NumPy is any type
         raise ModelUnavailable(
             f"The embeddings {path} are missing or damaged ({error}); restore them with git."
         ) from error
@@ -144,13 +138,13 @@ def load_embeddings(name: str = "cifar10-test") -> tuple[np.ndarray, Labeling]:
 
 
 def save_embeddings(path: Path, vectors: np.ndarray, labels: Any, classes: Any) -> None:
-    """Write what `load_embeddings` reads: float16 vectors, uint8 labels, class names."""
+    """Write what `load_embeddings` reads: float16 vectors, int64 labels, class names."""
     partial = path.with_suffix(".partial")
     with open(partial, "wb") as file:
         np.savez_compressed(
             file,
             vectors=vectors.astype(np.float16),
-            labels=np.asarray(labels, np.uint8),
+            labels=np.asarray(labels, np.int64),
             classes=np.asarray(classes),
         )
     os.replace(partial, path)

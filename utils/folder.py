@@ -30,7 +30,7 @@ def read_picture(source: Path | str | bytes, size: int) -> np.ndarray:
     file = io.BytesIO(source) if isinstance(source, bytes) else Path(source)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # refused below
+            warnings.simplefilter("ignore")  # Pillow's; what matters is refused below
             with Image.open(file) as picture:
                 if picture.width * picture.height > MAX_PIXELS:
                     raise UnreadablePicture(
@@ -51,7 +51,7 @@ def read_picture(source: Path | str | bytes, size: int) -> np.ndarray:
             f"over the limit of {MAX_PIXELS / 1e6:.0f} million pixels"
         ) from error
     except Exception as error:  # decoders of damaged files raise almost any type
-        raise UnreadablePicture(f"damaged ({error or type(error).__name__})") from error
+        raise UnreadablePicture(f"damaged ({str(error) or type(error).__name__})") from error
 
 
 def _to_rgb(picture: Image.Image) -> Image.Image:
@@ -60,7 +60,8 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
         values = np.asarray(picture, dtype=np.float64) / 257
         picture = Image.fromarray(values.clip(0, 255).round().astype(np.uint8))
     elif picture.mode == "F":  # no range is agreed on: stretch what is there
-        values = np.nan_to_num(np.asarray(picture, dtype=np.float64))
+        values = np.asarray(picture, dtype=np.float64)
+        values = np.where(np.isfinite(values), values, 0)
         low, high = values.min(), values.max()
         values = (values - low) * (255 / (high - low) if high > low else 0)
         picture = Image.fromarray(values.round().astype(np.uint8))
@@ -95,7 +96,7 @@ def read_folder(folder: Path, size: int) -> tuple[np.ndarray, list[str], list[st
         return ""
 
     with warnings.catch_warnings(), ThreadPoolExecutor(8) as pool:
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        warnings.simplefilter("ignore")  # here for all threads: they share one filter
         jobs = pool.map(read_into, range(len(paths)))
         reasons = list(
             tqdm(jobs, "reading pictures", len(paths), delay=1, unit="picture", leave=False)

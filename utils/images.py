@@ -28,6 +28,16 @@ SPLITS = {
 }
 
 
+def check_pixels(images: np.ndarray) -> None:
+    """Raise ValueError unless `images` are uint8, N×H×W×3."""
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
+        hint = "; for one picture write picture[None]" if images.ndim == 3 else ""
+        raise ValueError(
+            f"Pictures must be uint8 of shape N×H×W×3, but are {images.dtype} of shape "
+            f"{images.shape}{hint}."
+        )
+
+
 class Labeling(NamedTuple):
     """One way to name every picture: `classes[labels[i]]`; a label of −1 is "none"."""
 
@@ -60,11 +70,7 @@ class ImageSet:
 
     def __post_init__(self) -> None:
         n = len(self.images)
-        if self.images.ndim != 4 or self.images.shape[3] != 3 or self.images.dtype != np.uint8:
-            raise ValueError(
-                f"images must be uint8 of shape N×H×W×3, but are {self.images.dtype} of shape "
-                f"{self.images.shape}; convert them first."
-            )
+        check_pixels(self.images)
         if not len(self.labels) == len(self.ids) == n:
             raise ValueError(
                 f"{n} images need as many labels and ids, but there are {len(self.labels)} and "
@@ -168,14 +174,17 @@ def load_images(
     ValueError : an unknown split. FileNotFoundError : no such folder, or no picture in it.
     DatasetUnavailable : CIFAR-10 is not on this machine.
     """
-    if str(source) not in SPLITS:
+    source = str(source)
+    if source not in SPLITS:
+        if size < 1:
+            raise ValueError(f"size is a side in pixels, at least 1, but is {size}.")
         if split is not None:
             raise ValueError(
                 f"A folder of pictures has no split {split!r}; leave split out, or name one of "
                 f"the course's sets: {', '.join(SPLITS)}."
             )
         return _load_folder(Path(source), size)
-    splits = SPLITS[str(source)]
+    splits = SPLITS[source]
     if split is not None and split not in splits:
         raise ValueError(
             f"{source} has no split {split!r}; choose {', '.join(splits)} or leave it out."

@@ -2,7 +2,6 @@
 
 import json
 import os
-import zipfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -72,6 +71,8 @@ class ExactIndex:
         ids, vectors = [str(id) for id in ids], check_vectors(vectors)
         self._check_new(ids, vectors, payload)
         needed = len(self) + len(ids)
+        if not len(self):  # an emptied index may start again with vectors of another length
+            self._store = np.empty((0, vectors.shape[1]), np.float32)
         if needed > len(self._store):  # doubling: a gallery built one by one stays linear
             grown = np.empty((max(needed, 2 * len(self)), vectors.shape[1]), np.float32)
             grown[: len(self)] = self._store[: len(self)]
@@ -109,7 +110,7 @@ class ExactIndex:
 
     def remove(self, ids: Sequence[str]) -> None:
         """Remove vectors by id; all are removed, or with a KeyError (an unknown id) none."""
-        gone = set(ids)
+        gone = {str(id) for id in ids}
         unknown = sorted(gone - self._known)
         if unknown:
             raise KeyError(
@@ -173,22 +174,22 @@ class ExactIndex:
             with np.load(path) as file:
                 about = json.loads(file["about"].tobytes())
                 ids, vectors = json.loads(file["ids"].tobytes()), file["vectors"]
+            index = cls(about["metric"], about["model"])
+            if ids or len(vectors):
+                index.add(ids, vectors)
+            index.payload = dict(about["payload"])
         except FileNotFoundError as error:
             raise FileNotFoundError(
                 f"There is no index at {str(path)!r}; save one first."
             ) from error
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except Exception as error:  # what a damaged file makes of zip, JSON and NumPy is any type
             raise ValueError(
                 f"{str(path)!r} is not a whole index ({error}); it was cut short or is something "
                 "else: build it again from the pictures."
             ) from error
-        if model is not None and model != about["model"]:
+        if model is not None and model != index.model:
             raise ValueError(
-                f"{str(path)!r} was made by the model {about['model'] or 'of no name'!r}, not by "
+                f"{str(path)!r} was made by the model {index.model or 'of no name'!r}, not by "
                 f"{model!r}, and their vectors cannot be compared; embed the pictures again."
             )
-        index = cls(about["metric"], about["model"])
-        if len(ids):
-            index.add(ids, vectors)
-        index.payload = about["payload"]
         return index

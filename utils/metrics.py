@@ -25,6 +25,9 @@ class Score(float):
         score.per_query, score.queries, score.left_out = per_query, queries, left_out
         return score
 
+    def __reduce__(self) -> tuple[Any, ...]:  # for copy and pickle
+        return Score, (self.per_query, self.queries, self.left_out)
+
     def interval(self, level: float = 0.95, draws: int = 1000) -> tuple[float, float]:
         """Confidence interval by bootstrap over queries (Efron & Tibshirani 1993, chapter 13)."""
         rng = np.random.default_rng(0)

@@ -3,11 +3,12 @@
 import hashlib
 import json
 import os
+import pickle
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
+from urllib.request import getproxies
 
 import torch
 import torch.nn.functional as F
@@ -111,9 +112,9 @@ class Embedder:
     def device(self) -> torch.device:
         return next(self.module.parameters()).device
 
-    @cached_property
+    @property
     def digest(self) -> str:
-        """Names these very weights: 16 hex digits over the name and every tensor."""
+        """Names these very weights: 16 hex digits over the name and every tensor as it is now."""
         hasher = hashlib.blake2b(self.name.encode(), digest_size=8)
         for key, value in self.module.state_dict().items():
             hasher.update(key.encode() + value.detach().cpu().contiguous().numpy().tobytes())
@@ -173,20 +174,24 @@ def _load_shipped(name: str, trained: bool) -> Embedder:
         with safe_open(path, framework="pt") as file:
             shape = json.loads(file.metadata()["shape"])
             state = {key: file.get_tensor(key).float() for key in file.keys()}
-    except (FileNotFoundError, SafetensorError, KeyError, TypeError) as error:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            module = CompactCNN(dim=shape["dim"], widths=tuple(shape["widths"]))
+        if trained:
+            module.load_state_dict(state)
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ModelUnavailable(
-            f"The weights {path} are missing or damaged ({error}); restore them with git, or run "
-            f"`python -m recipes.{name.replace('-', '_')}` to train them again."
+            f"The weights {path} are missing or damaged ({_first_line(error)}); restore them with "
+            f"git, or run `python -m recipes.{name.replace('-', '_')}` to train them again."
         ) from error
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        module = CompactCNN(dim=shape["dim"], widths=tuple(shape["widths"]))
-    if trained:
-        module.load_state_dict(state)
-    else:  # whitening is a property of the pixels, not training, but an untrained net has none
-        name = f"{name} (untrained)"
     preprocess = Preprocess(32, PHOTO_MEAN, PHOTO_STD)
-    return Embedder(name, module.dim, "shipped" if trained else "random", preprocess, module)
+    if not trained:
+        return Embedder(f"{name} (untrained)", module.dim, "random", preprocess, module)
+    return Embedder(name, module.dim, "shipped", preprocess, module)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 def save_compact(module: CompactCNN, path: Path) -> None:
@@ -209,26 +214,33 @@ def _load_resnet50(trained: bool) -> Embedder:
     from torchvision.models import ResNet50_Weights, resnet50
 
     weights = ResNet50_Weights.IMAGENET1K_V2
-    if trained:
-        _require_download(weights.url, "ResNet-50", "cnn")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        network = resnet50(weights=weights if trained else None, progress=True)
+    file = Path(torch.hub.get_dir(), "checkpoints", weights.url.split("/")[-1])
+    if trained and not file.exists():
+        _require_reachable(weights.url, "ResNet-50", file)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            network = resnet50(weights=weights if trained else None, progress=True)
+    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
+        raise ModelUnavailable(
+            f"ResNet-50's weights could not be downloaded or read ({_first_line(error)}); delete "
+            f"{file} if it is there and try again, or use load_model('cnn')."
+        ) from error
     network.fc = nn.Identity()  # without its last layer a classifier is an embedder
     name = "resnet50" if trained else "resnet50 (untrained)"
     preprocess = Preprocess(224, IMAGENET_MEAN, IMAGENET_STD)
     return Embedder(name, 2048, "downloaded" if trained else "random", preprocess, network)
 
 
-def _require_download(url: str, title: str, instead: str) -> None:
+def _require_reachable(url: str, title: str, file: Path) -> None:
     """Fail at once, and in one sentence, where a download could not work."""
-    host, file = url.split("/")[2], Path(torch.hub.get_dir(), "checkpoints", url.split("/")[-1])
-    if file.exists():
+    host = url.split("/")[2]
+    if getproxies():  # the proxy reaches what we cannot
         return
     try:
         socket.create_connection((host, 443), timeout=3).close()
     except OSError as error:
         raise ModelUnavailable(
             f"{title} is not on this machine and {host} cannot be reached ({error}); connect to "
-            f"the internet once, put the file at {file}, or use load_model({instead!r})."
+            f"the internet once, put the file at {file}, or use load_model('cnn')."
         ) from error

@@ -101,17 +101,21 @@ def _noise(values: np.ndarray, u: np.ndarray, size: int) -> np.ndarray:
     weights /= weights.sum(1, keepdims=True)
     for layer, grid in enumerate(GRIDS):
         cells = values[:, at : at + 3 * grid * grid].reshape(-1, grid, grid, 3)
-        up = _enlarge(grid, size)
-        layer_paint = np.einsum("yg,nghc,xh->nyxc", up, cells, up, optimize=True)
-        paint += weights[:, layer, None, None, None] * layer_paint
+        paint += weights[:, layer, None, None, None] * _enlarge(_enlarge(cells, size, 1), size, 2)
         at += 3 * grid * grid
     return 0.5 + 1.4 * (paint - 0.5)
 
 
-def _enlarge(grid: int, size: int) -> np.ndarray:
-    """The size×grid matrix that interpolates `grid` values linearly at `size` places."""
-    at = np.linspace(0, grid - 1, size)
-    return np.maximum(0, 1 - np.abs(at[:, None] - np.arange(grid))).astype(np.float32)
+def _enlarge(cells: np.ndarray, size: int, axis: int) -> np.ndarray:
+    """One axis drawn up to `size` places by linear interpolation.
+
+    Element by element: a matrix product would round differently on another processor.
+    """
+    at = np.linspace(0, cells.shape[axis] - 1, size, dtype=np.float32)
+    left = np.minimum(at.astype(np.int64), cells.shape[axis] - 2)
+    share = (at - left).astype(np.float32)
+    share = share.reshape([-1 if i == axis else 1 for i in range(cells.ndim)])
+    return cells.take(left, axis) * (1 - share) + cells.take(left + 1, axis) * share
 
 
 def _piece(textures: Sequence[np.ndarray], u: np.ndarray, size: int) -> np.ndarray:
@@ -168,18 +172,18 @@ def _place(drawings: np.ndarray, p: Placement, size: int) -> tuple[np.ndarray, n
     n, side = drawings.shape[:2]
     rgba = drawings.astype(np.float32) / 255
     rgba[..., :3] *= rgba[..., 3:]  # premultiplied, so that edges do not pick up hidden colours
-    rgba = np.pad(rgba, ((0, 0), (1, 1), (1, 1), (0, 0))).reshape(n, -1, 4)
+    rgba = np.pad(rgba, ((0, 0), (1, 2), (1, 2), (0, 0))).reshape(n, -1, 4)  # clear all round
     reach = (np.arange(size, dtype=np.float32) + 0.5) / size
     dx = (reach[None, None, :] - p.x[:, None, None]) / p.scale[:, None, None]
     dy = (reach[None, :, None] - p.y[:, None, None]) / p.scale[:, None, None]
     cos, sin = (f(p.angle).astype(np.float32)[:, None, None] for f in (np.cos, np.sin))
-    across = ((cos * dx + sin * dy + 0.5) * side + 0.5).clip(0, side + 0.99).reshape(n, -1)
-    down = ((cos * dy - sin * dx + 0.5) * side + 0.5).clip(0, side + 0.99).reshape(n, -1)
+    across = ((cos * dx + sin * dy + 0.5) * side + 0.5).clip(0, side + 1).reshape(n, -1)
+    down = ((cos * dy - sin * dx + 0.5) * side + 0.5).clip(0, side + 1).reshape(n, -1)
     left, top = across.astype(np.int64), down.astype(np.int64)
     fx, fy = (across - left)[..., None], (down - top)[..., None]
-    corner, one = top * (side + 2) + left, np.arange(n)[:, None]
+    corner, one = top * (side + 3) + left, np.arange(n)[:, None]
     upper = rgba[one, corner] * (1 - fx) + rgba[one, corner + 1] * fx
-    lower = rgba[one, corner + side + 2] * (1 - fx) + rgba[one, corner + side + 3] * fx
+    lower = rgba[one, corner + side + 3] * (1 - fx) + rgba[one, corner + side + 4] * fx
     placed = (upper * (1 - fy) + lower * fy).reshape(n, size, size, 4)
     toward = np.cos(p.light)[:, None, None] * dx + np.sin(p.light)[:, None, None] * dy
     light = (1 + p.shade[:, None, None] * toward)[..., None] * p.gain[:, None, None, :]

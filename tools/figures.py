@@ -1,0 +1,202 @@
+"""Draw the figures that README and slides show, from the embedded pictures and results/.
+
+    python -m tools.figures               draws all into slides/figures/
+    python -m tools.figures neighbours    draws those that are named
+
+Each PNG carries its alt text inside, where tools/slides.py finds it. OpenMoji, which is
+share-alike, is left out of every one of them.
+"""
+
+import io
+import json
+import sys
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from utils import ROOT
+from utils.distances import nearest
+from utils.embed import colour_histogram, embed
+from utils.images import ImageSet, load_images
+from utils.models import load_model
+from utils.plots import DPI, INK, STYLE, Shown, show_bars, show_images, show_neighbours
+
+FIGURES = ROOT / "slides" / "figures"
+QUERIES = ("noto/octopus", "fluent/watermelon", "twemoji/owl")
+ASKED = ("noto/octopus", "twemoji/owl")  # what the deck's network and colours are asked with
+WRONG = ("noto/mouse", "twemoji/telephone")  # a near miss and a miss
+WAYS = {
+    "pixels": "raw pixels",
+    "colour histogram": "colours",
+    "untrained": "network, random weights",
+    "cnn-photos": "network, trained on photos",
+    "cnn-scenes": "… and then on scenes",
+}
+
+
+def without_openmoji(pictures: ImageSet) -> ImageSet:
+    artists = pictures.relabel("artist")
+    return pictures[[i for i in range(len(pictures)) if artists.label_of(i) != "openmoji"]]
+
+
+def results(name: str) -> dict[str, Any]:
+    return json.loads((ROOT / "results" / f"{name}.json").read_text("utf-8"))
+
+
+def save(figure: Figure, name: str, alt: str = "", dpi: int = 2 * DPI) -> None:
+    """Write a figure as a PNG of 256 colours, a third of the size, with its alt text inside."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi, bbox_inches="tight", pad_inches=0.05)
+    colours = Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    told = PngInfo()
+    told.add_itxt("Description", alt or figure.alt)
+    path = FIGURES / f"{name}.png"
+    colours.save(path, pnginfo=told, optimize=True)
+    print(f"wrote {path.relative_to(ROOT)}, {path.stat().st_size / 1000:.0f} kB")
+
+
+def neighbours() -> None:
+    """Three scenes and their seven nearest among the test scenes."""
+    gallery = without_openmoji(load_images("scenes", "test"))
+    vectors = embed(load_model("cnn"), gallery)
+    asked = np.array([gallery.ids.index(id) for id in QUERIES])
+    found, distances = nearest(vectors, vectors, 7, leave_one_out=True)
+    figure = show_neighbours(gallery[asked], gallery, found[asked], distances[asked])
+    save(figure, "neighbours", dpi=DPI)
+
+
+def many_scenes() -> None:
+    """The title's picture: as many scenes as fit, each of another thing."""
+    gallery = without_openmoji(load_images("scenes", "test"))
+    _, first = np.unique(gallery.labels, return_index=True)
+    chosen = np.random.default_rng(3).permutation(first)[:27]
+    rows = gallery.images[chosen].reshape(3, 9, 64, 64, 3)
+    sheet = np.pad(rows, ((0, 0), (0, 0), (2, 2), (2, 2), (0, 0)), constant_values=255)
+    sheet = sheet.swapaxes(1, 2).reshape(3 * 68, 9 * 68, 3)
+    figure = Shown(figsize=(9 * 68 / DPI, 3 * 68 / DPI))
+    figure.figimage(np.kron(sheet, np.ones((2, 2, 1), np.uint8)))
+    save(figure, "many_scenes", "27 small pictures, each a drawing of another thing on a background")
+
+
+def octopus_drawings() -> None:
+    """One thing by every artist, as drawn."""
+    octopuses = without_openmoji(load_images("emoji", "test")).by_label("octopus")
+    artists = octopuses.relabel("artist")
+    captions = [artists.label_of(i) for i in range(len(octopuses))]
+    figure = show_images(octopuses, captions, columns=5)
+    save(figure, "octopus_drawings", f"An octopus drawn by {', '.join(captions)}, on white")
+
+
+def octopus_scenes() -> None:
+    """The same drawings as scenes."""
+    octopuses = without_openmoji(load_images("scenes", "test")).by_label("octopus")
+    figure = show_images(octopuses, [""] * len(octopuses), columns=5)
+    told = "The same octopuses as scenes: each at another size, place, angle and light"
+    save(figure, "octopus_scenes", told + ", on another background")
+
+
+def _asked(name: str, gallery: ImageSet, vectors: np.ndarray, metric: str, way: str) -> None:
+    """Two queries and their five nearest, the score in the title."""
+    asked = np.array([gallery.ids.index(id) for id in ASKED])
+    found, distances = nearest(vectors[asked], vectors, 6, metric)
+    found, distances = found[:, 1:], distances[:, 1:]  # the nearest of all is the query itself
+    right = int((gallery.labels[found] == gallery.labels[asked][:, None]).sum())
+    possible = int(sum((gallery.labels == gallery.labels[i]).sum() - 1 for i in asked))
+    title = f"By {way}: {right} of {possible} are found"
+    save(show_neighbours(gallery[asked], gallery, found, distances, title=title), name)
+
+
+def asked_network() -> None:
+    """What the network answers."""
+    gallery = without_openmoji(load_images("scenes", "test"))
+    _asked("asked_network", gallery, embed(load_model("cnn"), gallery), "cosine", "the network")
+
+
+def asked_colours() -> None:
+    """What the colour histogram answers to the same queries."""
+    gallery = without_openmoji(load_images("scenes", "test"))
+    _asked("asked_colours", gallery, colour_histogram(gallery), "manhattan", "colours")
+
+
+def histogram() -> None:
+    """A scene beside its colours, counted: the 64 boxes that hold any, biggest first."""
+    scene = without_openmoji(load_images("scenes", "test")).by_label("octopus")[3]
+    share = 100 * colour_histogram(scene)[0]
+    boxes = np.argsort(-share)[: np.count_nonzero(share)][:24]
+    paint = (np.stack([boxes // 16, boxes // 4 % 4, boxes % 4], 1) + 0.5) / 4
+    with rc_context(STYLE):
+        figure = Shown(figsize=(9, 3.8), layout="tight")
+        left, right = figure.subplots(1, 2, width_ratios=[1, 1.7])
+        left.imshow(scene.images[0], interpolation="nearest")
+        left.axis("off")
+        right.bar(range(len(boxes)), share[boxes], color=paint, edgecolor=INK, width=0.8)
+        right.set(xticks=[], ylabel="% of the pixels", xlabel="colour box, fullest first")
+    told = f"A scene of an octopus and the {len(boxes)} fullest of its 64 colour boxes as bars"
+    save(figure, "histogram", told + f", the fullest with {share.max():.0f} % of the pixels")
+
+
+def _recall(name: str, table: dict[str, Any], what: str) -> None:
+    """recall@1 with its intervals, a bar a way to embed."""
+    ways = {key: text for key, text in WAYS.items() if key in table}
+    values = {text: table[key]["recall_at_1"] for key, text in ways.items()}
+    whiskers = {text: table[key]["recall_at_1_interval"] for key, text in ways.items()}
+    figure = show_bars(values, intervals=whiskers, unit=f"recall@1 on {what}, with 95 % interval")
+    save(figure, name, figure.alt.removeprefix(": "))
+
+
+def recall_scenes() -> None:
+    """Five ways to embed the test scenes."""
+    table = results("cnn_scenes")["scenes"]
+    _recall("recall_scenes", table, f"{table['pixels']['queries']:,} scenes")
+
+
+def recall_photos() -> None:
+    """Four ways to embed real photos."""
+    table = results("cnn_photos")
+    _recall("recall_photos", table, f"{table['pixels']['queries']:,} photos, CIFAR-10 (JPEG)")
+
+
+def failures() -> None:
+    """Queries whose nearest answer is wrong."""
+    gallery = without_openmoji(load_images("scenes", "test"))
+    vectors = embed(load_model("cnn"), gallery)
+    found, distances = nearest(vectors, vectors, 5, leave_one_out=True)
+    wrong = gallery.labels[found[:, 0]] != gallery.labels
+    asked = np.array([gallery.ids.index(id) for id in WRONG])
+    assert wrong[asked].all(), f"of {WRONG}, one is found by now: choose others"
+    save(show_neighbours(gallery[asked], gallery, found[asked], distances[asked]), "failures")
+
+
+def three_alikes() -> None:
+    """A picture, and what shares its thing, its category, its artist."""
+    drawings = without_openmoji(load_images("emoji", "test"))
+    captions = {
+        "twemoji/octopus": "the question",
+        "noto/octopus": "same thing",
+        "fluent/owl": "same category",
+        "twemoji/trumpet": "same artist",
+    }
+    chosen = drawings[[drawings.ids.index(id) for id in captions]]
+    told = ", ".join(f"{text}: {id}" for id, text in captions.items())
+    save(show_images(chosen, list(captions.values()), columns=4), "three_alikes", told)
+
+
+DRAWN = (
+    neighbours, many_scenes, octopus_drawings, octopus_scenes, asked_network, histogram,
+    asked_colours, recall_scenes, failures, three_alikes, recall_photos,
+)  # fmt: skip
+
+
+def main(names: list[str]) -> None:
+    FIGURES.mkdir(parents=True, exist_ok=True)
+    for draw in DRAWN:
+        if not names or draw.__name__ in names:
+            draw()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
