@@ -1,10 +1,23 @@
-"""What makes a notebook a lesson: one start, and claims that are checked."""
+"""What makes a notebook a lesson: one start, claims that are checked, exercises that are graded."""
 
+import dis
+import getpass
+import importlib
+import json
 import os
 import random
-from typing import Any
+import re
+import traceback
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from utils import ROOT
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class ClaimFailed(AssertionError):
@@ -56,3 +69,123 @@ def check(sentence: str, condition: Any) -> None:
     print(f"{'✓' if held else '✗'} {sentence}")
     if not held and os.environ.get("COURSE_STRICT") == "1":
         raise ClaimFailed(sentence)
+
+
+def exercise(number: str, *answer: Any) -> None:
+    """Grade an answer: print a tick, "not done yet" for an untouched stub, or a hint.
+
+    Each try is kept in the student's progress file.
+
+    Parameters
+    ----------
+    number : lesson and position, such as "01.2". answer : what the exercise asked for, and
+        whatever of the lesson its grader needs.
+    """
+    lesson, _, position = number.partition(".")
+    grade = getattr(importlib.import_module(f"utils.exercises.{lesson}"), f"grade_{position}")
+    if _untouched(answer[0]):
+        print(f"○ Exercise {number}: not done yet")
+        return
+    try:
+        hint = grade(*answer)
+    except Exception as error:
+        hint = _what_stopped(error)
+    _keep(number, done=hint is None)
+    print(f"✗ Exercise {number}: {hint}" if hint else f"✓ Exercise {number}: done")
+
+
+def _untouched(answer: Any) -> bool:
+    """Is this still the stub: `...`, or a function that does nothing?"""
+    if answer is Ellipsis:
+        return True
+    code = getattr(answer, "__code__", None)
+    if code is None:
+        return False
+    steps = list(dis.get_instructions(code))
+    idle = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"}
+    constants = [s.argval for s in steps if s.opname in {"LOAD_CONST", "RETURN_CONST"}]
+    return all(step.opname in idle for step in steps) and constants == [None]
+
+
+def _what_stopped(error: Exception) -> str:
+    """One sentence on an error in the student's code; an error in the grader itself is raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if not f.filename.startswith(str(ROOT / "utils"))]
+    theirs = [f for f in own if "site-packages" not in f.filename]
+    if not theirs:
+        raise error
+    told = str(error) or "no message"
+    return f"your code stopped at line {theirs[0].lineno} with {type(error).__name__}: {told}"
+
+
+def progress_file() -> Path:
+    """Where this student's progress is kept; $LOOKALIKE_PROGRESS names another file."""
+    from platformdirs import user_data_path
+
+    named = os.environ.get("LOOKALIKE_PROGRESS")
+    return Path(named) if named else user_data_path("lookalike") / "progress.json"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        kept = json.loads(path.read_text("utf-8"))
+        return kept if isinstance(kept.get("exercises"), dict) else {}
+    except (OSError, ValueError, AttributeError):
+        return {}  # none yet, or damaged: nothing that can be shown
+
+
+def _keep(number: str, done: bool) -> None:
+    """Note a try; the file is replaced whole or not at all. Once done, done stays."""
+    path = progress_file()
+    kept = _read(path) or {"student": getpass.getuser(), "exercises": {}}
+    entry = kept["exercises"].setdefault(number, {"tries": 0, "done": ""})
+    entry["tries"] += 1
+    if done and not entry["done"]:
+        entry["done"] = date.today().isoformat()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}")
+    partial.write_text(json.dumps(kept, indent=1, sort_keys=True), "utf-8")
+    os.replace(partial, path)
+
+
+def progress(folder: str | Path | None = None) -> "pd.DataFrame":
+    """How far one has come; with a folder of students' files, how far each of them has.
+
+    Returns
+    -------
+    One row an exercise of the course (tries, day it was done); with `folder`, one row a student's
+    .json file and one column an exercise: the day it was done, "tried", or "".
+
+    Raises
+    ------
+    FileNotFoundError : no progress file in `folder`.
+    """
+    import pandas as pd
+
+    if folder is None:
+        kept = _read(progress_file()).get("exercises", {})
+        rows = {n: kept.get(n, {"tries": 0, "done": ""}) for n in sorted({*_all(), *kept})}
+        return pd.DataFrame.from_dict(rows, orient="index", columns=["tries", "done"])
+    read = {path.stem: _read(path) for path in sorted(Path(folder).glob("*.json"))}
+    read = {name: kept for name, kept in read.items() if kept}
+    if not read:
+        raise FileNotFoundError(
+            f"No progress file (*.json) is in {str(folder)!r}; ask the students for the file that "
+            "utils.course.progress_file() names."
+        )
+    table = {
+        name: {n: entry["done"] or "tried" for n, entry in kept["exercises"].items()}
+        for name, kept in read.items()
+    }
+    numbers = sorted({*_all(), *(n for row in table.values() for n in row)})
+    return pd.DataFrame.from_dict(table, orient="index").reindex(columns=numbers).fillna("")
+
+
+def _all() -> list[str]:
+    """The numbers of all exercises, read from the graders."""
+    folder = ROOT / "utils" / "exercises"
+    return [
+        f"{path.stem}.{position}"
+        for path in sorted(folder.glob("[0-9][0-9].py"))
+        for position in re.findall(r"^def grade_(\d+)\(", path.read_text("utf-8"), re.MULTILINE)
+    ]

@@ -1,0 +1,1 @@
+"""Graders, one module a lesson. `grade_M(answer, …)` returns a hint, or None where all is right."""
