@@ -10,6 +10,7 @@ share-alike, is left out of every one of them.
 import io
 import json
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from utils.plots import DPI, INK, STYLE, Shown, show_bars, show_images, show_nei
 FIGURES = ROOT / "slides" / "figures"
 QUERIES = ("noto/octopus", "fluent/watermelon", "twemoji/owl")
 ASKED = ("noto/octopus", "twemoji/owl")  # what the deck's network and colours are asked with
+STRIPS = ("noto/octopus", "fluent/octopus", "twemoji/owl")
 WRONG = ("noto/mouse", "twemoji/telephone")  # a near miss and a miss
 WAYS = {
     "pixels": "raw pixels",
@@ -79,7 +81,9 @@ def many_scenes() -> None:
     sheet = sheet.swapaxes(1, 2).reshape(3 * 68, 9 * 68, 3)
     figure = Shown(figsize=(9 * 68 / DPI, 3 * 68 / DPI))
     figure.figimage(np.kron(sheet, np.ones((2, 2, 1), np.uint8)))
-    save(figure, "many_scenes", "27 small pictures, each a drawing of another thing on a background")
+    save(
+        figure, "many_scenes", "27 small pictures, each a drawing of another thing on a background"
+    )
 
 
 def octopus_drawings() -> None:
@@ -92,34 +96,71 @@ def octopus_drawings() -> None:
 
 
 def octopus_scenes() -> None:
-    """The same drawings as scenes."""
-    octopuses = without_openmoji(load_images("scenes", "test")).by_label("octopus")
-    figure = show_images(octopuses, [""] * len(octopuses), columns=5)
-    told = "The same octopuses as scenes: each at another size, place, angle and light"
-    save(figure, "octopus_scenes", told + ", on another background")
+    """The same drawings again, and below each the scene it stands in."""
+    drawn, placed = (
+        without_openmoji(load_images(name, "test")).by_label("octopus")
+        for name in ("emoji", "scenes")
+    )
+    both = replace(
+        drawn,
+        images=np.concatenate([drawn.images, placed.images]),
+        labels=np.concatenate([drawn.labels, placed.labels]),
+        ids=[*drawn.ids, *placed.ids],
+        masks=None,
+    )
+    figure = show_images(both, [""] * len(both), columns=len(drawn))
+    told = "The octopuses as drawn, and below each its scene: another size, place, angle, light"
+    save(figure, "octopus_scenes", told + " and background")
 
 
-def _asked(name: str, gallery: ImageSet, vectors: np.ndarray, metric: str, way: str) -> None:
+def embeddings() -> None:
+    """Three scenes beside their embeddings, sorted by the first, and its distance to each."""
+    gallery = without_openmoji(load_images("scenes", "test"))
+    three = gallery[[gallery.ids.index(id) for id in STRIPS]]
+    vectors = embed(load_model("cnn"), three)
+    distances = 1 - vectors @ vectors[0]
+    vectors = vectors[:, np.argsort(vectors[0])]
+    with rc_context(STYLE):
+        figure = Shown(figsize=(9, 3.9), layout="tight")
+        grid = figure.subplots(3, 2, width_ratios=[1, 6])
+        for (left, right), image, vector, apart in zip(
+            grid, three.images, vectors, distances, strict=True
+        ):
+            left.imshow(image, interpolation="nearest")
+            right.imshow(vector[None], cmap="Blues", aspect="auto", vmin=vectors.min(),
+                         vmax=vectors.max(), interpolation="nearest")  # fmt: skip
+            right.set_title(f"distance to the first {max(apart, 0):.2f}", fontweight="normal")
+            for axes in (left, right):
+                axes.set(xticks=[], yticks=[])
+                axes.spines[:].set_visible(False)
+        grid[0, 1].set_title(f"{vectors.shape[1]} numbers", fontweight="normal")
+    told = ", ".join(
+        f"{id}: distance {max(d, 0):.2f}" for id, d in zip(three.ids, distances, strict=True)
+    )
+    save(figure, "embeddings", f"Three scenes beside their embeddings as strips; {told}")
+
+
+def _asked(name: str, gallery: ImageSet, vectors: np.ndarray, metric: str) -> None:
     """Two queries and their five nearest, the score in the title."""
     asked = np.array([gallery.ids.index(id) for id in ASKED])
     found, distances = nearest(vectors[asked], vectors, 6, metric)
     found, distances = found[:, 1:], distances[:, 1:]  # the nearest of all is the query itself
     right = int((gallery.labels[found] == gallery.labels[asked][:, None]).sum())
     possible = int(sum((gallery.labels == gallery.labels[i]).sum() - 1 for i in asked))
-    title = f"By {way}: {right} of {possible} are found"
+    title = f"{right} of the {possible} others are among the five nearest"
     save(show_neighbours(gallery[asked], gallery, found, distances, title=title), name)
 
 
 def asked_network() -> None:
     """What the network answers."""
     gallery = without_openmoji(load_images("scenes", "test"))
-    _asked("asked_network", gallery, embed(load_model("cnn"), gallery), "cosine", "the network")
+    _asked("asked_network", gallery, embed(load_model("cnn"), gallery), "cosine")
 
 
 def asked_colours() -> None:
     """What the colour histogram answers to the same queries."""
     gallery = without_openmoji(load_images("scenes", "test"))
-    _asked("asked_colours", gallery, colour_histogram(gallery), "manhattan", "colours")
+    _asked("asked_colours", gallery, colour_histogram(gallery), "manhattan")
 
 
 def histogram() -> None:
@@ -186,8 +227,8 @@ def three_alikes() -> None:
 
 
 DRAWN = (
-    neighbours, many_scenes, octopus_drawings, octopus_scenes, asked_network, histogram,
-    asked_colours, recall_scenes, failures, three_alikes, recall_photos,
+    neighbours, many_scenes, octopus_drawings, octopus_scenes, embeddings, asked_network,
+    histogram, asked_colours, recall_scenes, failures, three_alikes, recall_photos,
 )  # fmt: skip
 
 
