@@ -37,7 +37,7 @@ gallery
 # %%
 from utils.plots import show_images, show_neighbours
 
-three = [name for name in ("octopus", "pizza", "rainbow")]
+three = ("octopus", "pizza", "rainbow")
 rows = [i for name in three for i in range(len(gallery)) if gallery.label_of(i) == name]
 show_images(gallery[rows], columns=6, title=f"{len(rows)} pictures, but only {len(three)} things")
 
@@ -298,13 +298,60 @@ show_neighbours(
 # | 10 Serve it | Can it live outside the notebook? |
 
 # %% [markdown]
-# ## Try it
-# 1. **Change one thing.** Search with `metric="euclidean"` in place of `"cosine"`, in the index and in `recall_at_k`.
-#    Which numbers change, and which do not? (Lesson 04 proves why.)
-# 2. **Ask about one thing.** Which thing of the gallery is found most reliably, and which never? `best.per_query` holds
-#    a 1 or a 0 for each query.
-# 3. **Build one thing.** A better histogram: cut the picture into its four quarters and join their four histograms.
-#    Does knowing roughly *where* a colour is help, or hurt? Measure both with `recall_at_k`.
+# ## Exercises
+# Each exercise ends in a cell that grades it: "not done yet", a tick, or a hint. Replace the `...`, run both cells, and
+# try as often as you like; `progress()` shows what you have done.
+#
+# ### Exercise 00.1 · Five chances
+# A person who sees five answers is content if one of them is right. Compute **recall@5** of `vectors` on the gallery.
+
+# %% tags=["solution"] id="ex-00-1"
+recall_5 = recall_at_k(vectors, gallery.labels, k=5)
+
+# %% tags=["grader"] id="grade-00-1"
+from utils.course import exercise, progress
+
+exercise("00.1", recall_5, vectors, gallery.labels)
+
+# %% [markdown]
+# ### Exercise 00.2 · Where a colour is
+# The histogram forgets where a colour was. Write `quarters(picture)`, for a picture of H×W×3: cut it into top left, top
+# right, bottom left and bottom right, take the `histogram` of each, and join the four into 256 numbers that sum to 1.
+# Does it find more than `histogram` does?
+
+
+# %% tags=["solution"] id="ex-00-2"
+def quarters(picture):
+    """Four colour histograms, one a quarter: 256 numbers that sum to 1."""
+    h, w = picture.shape[0] // 2, picture.shape[1] // 2
+    parts = [picture[:h, :w], picture[:h, w:], picture[h:, :w], picture[h:, w:]]
+    return np.concatenate([histogram(part) for part in parts]) / 4
+
+
+# %% tags=["grader"] id="grade-00-2"
+exercise("00.2", quarters)
+
+# %% [markdown]
+# ### Exercise 00.3 · A search for any folder
+# Write `search_folder(folder, k)`: it reads the pictures of a folder and gives for each the ids of its `k` nearest
+# *other* pictures, nearest first. Then point it at your photos. *(With thousands of photos and `BIG = True` this is
+# where a GPU pays; on Colab choose one under Runtime.)*
+
+
+# %% tags=["solution"] id="ex-00-3"
+def search_folder(folder, k):
+    """The ids of each picture's k nearest others: an array of N×k."""
+    pictures = load_images(folder)
+    rows = embed(load_model("resnet50" if BIG else "cnn-photos"), pictures)
+    found, _ = nearest(rows, rows, k, leave_one_out=True)
+    return np.array(pictures.ids)[found]
+
+
+# %% tags=["grader"] id="grade-00-3"
+exercise("00.3", search_folder)
+
+# %%
+progress()
 
 # %% [markdown]
 # ## Quiz

@@ -173,12 +173,13 @@ def progress(folder: str | Path | None = None) -> "pd.DataFrame":
             f"No progress file (*.json) is in {str(folder)!r}; ask the students for the file that "
             "utils.course.progress_file() names."
         )
-    table = {
-        name: {n: entry["done"] or "tried" for n, entry in kept["exercises"].items()}
-        for name, kept in read.items()
-    }
-    numbers = sorted({*_all(), *(n for row in table.values() for n in row)})
-    return pd.DataFrame.from_dict(table, orient="index").reindex(columns=numbers).fillna("")
+    numbers = sorted({*_all(), *(n for kept in read.values() for n in kept["exercises"])})
+    none = {"done": "", "tries": 0}
+    table = {}
+    for name, kept in read.items():
+        entries = [kept["exercises"].get(number, none) for number in numbers]
+        table[name] = [entry["done"] or "tried" * bool(entry["tries"]) for entry in entries]
+    return pd.DataFrame.from_dict(table, orient="index", columns=numbers)
 
 
 def _all() -> list[str]:
