@@ -3,10 +3,11 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 LESSON ?= 00_start_here
 LAB_FLAGS ?=
+DECKS = slides/node_modules/.ready
 INSTALL = $(if $(shell command -v uv),uv pip install --python $(BIN)/python,$(BIN)/python -m pip install)
 NEWS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}
 
-.PHONY: help setup lab test test-solutions lint notebooks clean
+.PHONY: help setup lab test test-solutions lint notebooks slides slides-pdf clean
 
 help: ## this list
 	@echo "Lookalike: finding images that look alike. What to type:"
@@ -15,12 +16,12 @@ help: ## this list
 lab: $(VENV)/.course ## open the course in JupyterLab (sets itself up the first time)
 	$(BIN)/jupyter lab --LabApp.extension_manager=readonly $(LAB_FLAGS) notebooks/$(LESSON).ipynb
 
-test: $(VENV)/.dev lint ## check everything: style, types, generated files, code, every notebook
+test: $(VENV)/.dev $(DECKS) lint ## check everything: style, types, generated files, code, every notebook
 	$(BIN)/python -m tools.build --check
 	$(BIN)/python -m pytest
 
-test-solutions: $(VENV)/.dev ## run every solved notebook
-	$(BIN)/python -m pytest -m solutions
+test-solutions: $(VENV)/.dev $(DECKS) ## run every solved notebook, and look at the slides at 1920×1080 too
+	$(BIN)/python -m pytest -m "solutions or wide"
 
 lint: $(VENV)/.dev ## style and types
 	$(BIN)/ruff check
@@ -30,10 +31,16 @@ lint: $(VENV)/.dev ## style and types
 notebooks: $(VENV)/.dev ## make notebooks/ and the README's numbers anew from lessons/ and results/
 	$(BIN)/python -m tools.build
 
+slides: $(VENV)/.course $(DECKS) ## show every deck on this machine: speaker notes with S, needs no network
+	$(BIN)/python -m tools.slides --serve
+
+slides-pdf: $(VENV)/.dev $(DECKS) ## print every deck into slides/pdf/ (needs Chromium)
+	$(BIN)/python -m tools.slides --pdf
+
 setup: $(VENV)/.course ## install the course into .venv and nothing else
 
 clean: ## remove the installation and everything cached
-	rm -rf $(VENV) data/cache .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) slides/node_modules slides/build slides/pdf data/cache .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
 
 $(VENV)/.course: pyproject.toml
 	@echo "Setting up in $(VENV): a few minutes and about 6 GB the first time (see README for less)."
@@ -49,4 +56,10 @@ $(VENV)/.course: pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.course
 	$(INSTALL) --quiet --editable ".[dev]"
+	@touch $@
+
+# What the decks need comes from npm once; a machine without Node gets it from PyPI.
+$(DECKS): slides/package.json | $(VENV)/.course
+	command -v npm >/dev/null || $(INSTALL) --quiet --editable ".[slides]"
+	cd slides && PATH="$$PATH:$(abspath $(BIN))" npm install --no-package-lock --no-audit --no-fund --loglevel=error
 	@touch $@

@@ -18,8 +18,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import jupytext
-
 from utils import ROOT
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -78,6 +76,8 @@ def stub(source: str) -> str:
 
 def notebook(lesson: Path, solved: bool, root: Path = ROOT) -> str:
     """The notebook of a lesson as JSON text, the same bytes each time."""
+    import jupytext  # not needed by those who only show slides
+
     read = jupytext.read(lesson, fmt="py:percent").cells
     cells: list[dict[str, Any]] = []
     for position, cell in enumerate(read):

@@ -17,6 +17,7 @@ import os
 import re
 import shutil
 import sys
+import threading
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -32,6 +33,7 @@ BUILD, PDF = SLIDES / "build", SLIDES / "pdf"
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 QUIET = ("--disable-gpu", "--disable-background-networking", "--disable-component-update",
          "--disable-sync", "--no-first-run")  # fmt: skip
+BUILDING = threading.Lock()  # the presenter view asks for three pages at once
 MINUTES = re.compile(r"^Note:\s*(\d+(?:\.\d+)?) min\b", re.MULTILINE)
 PICTURE = re.compile(r"!\[([^\]]*)\]\((figures/[^)\s]+)\)")
 CODE_OR_TEX = re.compile(
@@ -128,7 +130,7 @@ full screen · <kbd>O</kbd> all slides · <kbd>B</kbd> black · <kbd>?</kbd> the
 
 
 def build() -> None:
-    """Write every page; what is no deck any more goes."""
+    """Write every page that changed, and remove what is no deck any more."""
     if not (SLIDES / "node_modules" / "reveal.js").exists():
         raise BuildError("reveal.js is not there yet; type: make slides")
     made = {f"{deck.stem}.html": page(deck.read_text("utf-8"), deck.name) for deck in decks()}
@@ -138,7 +140,9 @@ def build() -> None:
         if old.name not in made:
             old.unlink()
     for name, text in made.items():
-        (BUILD / name).write_text(text, "utf-8")
+        path = BUILD / name
+        if not path.exists() or path.read_text("utf-8") != text:  # a reader may be in the middle
+            path.write_text(text, "utf-8")
 
 
 class Handler(SimpleHTTPRequestHandler):
@@ -152,7 +156,8 @@ class Handler(SimpleHTTPRequestHandler):
             return
         if self.path.partition("?")[0].endswith(".html"):
             try:
-                build()
+                with BUILDING:
+                    build()
             except BuildError as error:
                 self.send_error(500, "This deck cannot be built", str(error))
                 return

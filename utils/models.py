@@ -50,20 +50,26 @@ def _stage(inside: int, outside: int) -> nn.Sequential:
 
 
 class CompactCNN(nn.Module):
-    """A small residual network: N×3×32×32 in, unit vectors N×D out.
+    """A small residual network: N×3×size×size in, unit vectors N×D out.
 
     A fixed whitening convolution (as in Jordan 2024, "94% on CIFAR-10 in 3.29 seconds"), three
-    stages down to 4×4 maps, their global average, and a linear head.
+    stages that each halve the maps (32×32 to 4×4), their global average, and a linear head.
 
     Parameters
     ----------
     dim : length of the embedding; None for no head, the pooled maps themselves (widths[-1]).
     widths : channels of the three stages.
+    size : side in pixels of the pictures it is trained on; any other works, less well.
     """
 
-    def __init__(self, dim: int | None = 64, widths: tuple[int, int, int] = (48, 160, 192)) -> None:
+    def __init__(
+        self,
+        dim: int | None = 64,
+        widths: tuple[int, int, int] = (48, 160, 192),
+        size: int = 32,
+    ) -> None:
         super().__init__()
-        self.dim, self.widths = dim or widths[-1], widths
+        self.dim, self.widths, self.size = dim or widths[-1], widths, size
         self.whiten = nn.Conv2d(3, 24, 2, padding=1).requires_grad_(False)
         self.stages = nn.Sequential(
             _stage(24, widths[0]), _stage(widths[0], widths[1]), _stage(widths[1], widths[2])
@@ -176,7 +182,7 @@ def _load_shipped(name: str, trained: bool) -> Embedder:
             state = {key: file.get_tensor(key).float() for key in file.keys()}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            module = CompactCNN(dim=shape["dim"], widths=tuple(shape["widths"]))
+            module = CompactCNN(shape["dim"], tuple(shape["widths"]), shape["size"])
         if trained:
             module.load_state_dict(state)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -184,7 +190,7 @@ def _load_shipped(name: str, trained: bool) -> Embedder:
             f"The weights {path} are missing or damaged ({_first_line(error)}); restore them with "
             f"git, or run `python -m recipes.{name.replace('-', '_')}` to train them again."
         ) from error
-    preprocess = Preprocess(32, PHOTO_MEAN, PHOTO_STD)
+    preprocess = Preprocess(module.size, PHOTO_MEAN, PHOTO_STD)
     if not trained:
         return Embedder(f"{name} (untrained)", module.dim, "random", preprocess, module)
     return Embedder(name, module.dim, "shipped", preprocess, module)
@@ -199,7 +205,8 @@ def save_compact(module: CompactCNN, path: Path) -> None:
     from safetensors.torch import save_file
 
     headless = isinstance(module.head, nn.Identity)
-    shape = {"dim": None if headless else module.dim, "widths": module.widths}
+    dim = None if headless else module.dim
+    shape = {"dim": dim, "widths": module.widths, "size": module.size}
     state = {
         key: value.detach().cpu().half().contiguous()
         for key, value in module.state_dict().items()

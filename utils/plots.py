@@ -180,7 +180,7 @@ def _answer(axes: Axes, image: np.ndarray, label: str, right: bool | None) -> No
     _tile(axes, image)
     mark = {True: "✓ ", False: "✗ ", None: ""}[right]
     colour = {True: RIGHT, False: WRONG, None: INK}[right]
-    axes.set_title(mark + label, fontsize=10, fontweight="normal", color=colour, loc="center")
+    axes.set_title(mark + label, fontsize=10, fontweight="normal", loc="center")
     if right is not None:
         axes.spines[:].set(
             visible=True, color=colour, linewidth=3, linestyle="-" if right else (0, (2, 1.2))
