@@ -27,7 +27,7 @@ from utils.models import load_model
 from utils.plots import DPI, INK, STYLE, Shown, show_bars, show_images, show_neighbours
 
 FIGURES = ROOT / "slides" / "figures"
-QUERIES = ("noto/octopus", "fluent/watermelon", "twemoji/owl")
+QUERIES = ("noto/lion", "fluent/watermelon", "twemoji/owl")
 ASKED = ("lion", "octopus")  # the things that the deck asks with
 WRONG = ("twemoji/baby-chick", "twemoji/bat")  # a near miss and a miss
 WAYS = {
