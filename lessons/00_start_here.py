@@ -266,6 +266,28 @@ print(
 check("More than four photos in five find their own class first", top1 > 0.8)
 
 # %% [markdown]
+# Where you have CIFAR-10's photos, the next cell shows six of them with their neighbours; otherwise it says how to get
+# them.
+
+# %%
+from utils.images import DatasetUnavailable
+
+try:
+    photos = load_images("cifar10", split="test", download=BIG)
+    rows, some = embed(load_model("cnn-photos"), photos), np.arange(700, len(photos), 1700)
+    found, apart = nearest(rows, rows, k=8, leave_one_out=True)
+    agree = np.mean(photos.labels[found[some]] == photos.labels[some, None])
+    show_neighbours(
+        photos[some],
+        photos,
+        found[some],
+        apart[some],
+        title=f"{agree:.0%} of these answers are of the query's class",
+    )
+except DatasetUnavailable as missing:
+    print(missing)
+
+# %% [markdown]
 # ## Your own folder
 # Three lines search any folder of pictures. Ours is a folder that every installation has, scikit-image's sample
 # photos; **put the path of yours in its place.** Files that are not pictures are skipped, and you are told which.
