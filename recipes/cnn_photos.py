@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from recipes.evaluate import baselines, retrieval
 from tools.record import provenance, write_json
-from utils import ROOT
+from utils import ROOT, replacing
 from utils.embed import embed, save_embeddings
 from utils.images import load_images
 from utils.models import (
@@ -98,8 +98,8 @@ def train(epochs: int, seed: int, device: str) -> tuple[CompactCNN, dict]:
         CHECKPOINT.parent.mkdir(parents=True, exist_ok=True)
         state = {name: part.state_dict() for name, part in saved.items()}
         state |= {"prototypes": prototypes.data, "rng": torch.get_rng_state(), "record": record}
-        torch.save(state, CHECKPOINT.with_suffix(".partial"))
-        CHECKPOINT.with_suffix(".partial").replace(CHECKPOINT)
+        with replacing(CHECKPOINT) as partial:
+            torch.save(state, partial)
     return model.eval(), record
 
 
@@ -119,8 +119,9 @@ def main() -> None:
         "parameters": sum(p.numel() for p in model.parameters()),
         "licence": "Apache-2.0; trained on CIFAR-10, which its authors offer for research",
     }
-    write_json(MODELS / "cnn-photos.json", record | {"metrics": retrieval(vectors, photos.labels)})
-    compared = baselines(photos) | {"cnn-photos": retrieval(vectors, photos.labels)}
+    metrics = retrieval(vectors, photos.labels)
+    write_json(MODELS / "cnn-photos.json", record | {"metrics": metrics})
+    compared = baselines(photos) | {"cnn-photos": metrics}
     what = "leave-one-out retrieval among the 10,000 test photos, by class"
     write_json(
         ROOT / "results/cnn_photos.json",

@@ -37,12 +37,8 @@ from utils.models import (
 from utils.scenes import compose, random_backgrounds, random_placements, seed_of
 from utils.triplet import cosine_cross_entropy, semi_hard_triplet_loss
 
-SIZE, THINGS, EACH, VARIANTS = (
-    48,
-    48,
-    4,
-    12,
-)  # a batch is THINGS × EACH; each drawing is VARIANTS scenes
+SIZE = 48  # pixels a side
+THINGS, EACH, VARIANTS = 48, 4, 12  # a batch is THINGS × EACH; each drawing is VARIANTS scenes
 PEAK, DECAY, MARGIN, MIXING, SHIFT = 3e-3, 0.05, 0.2, 0.08, 3
 
 

@@ -225,7 +225,7 @@ def test_shipped_embeddings_come_back_as_unit_rows_with_their_labels(shipped):
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
     assert labeling.labels.tolist() == [0, 1, 2, 1, 0]
     assert list(labeling.classes) == ["cat", "dog", "maçã"]
-    assert not list(path.parent.glob("*.partial"))
+    assert not list(path.parent.glob(".*"))
 
 
 @pytest.mark.parametrize("labels", [[300, 0, 1, 2, 3], [-1, 0, 1, 2, 3]])

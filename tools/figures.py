@@ -11,6 +11,7 @@ import io
 import json
 import sys
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,13 @@ def without_openmoji(pictures: ImageSet) -> ImageSet:
     return pictures[[i for i in range(len(pictures)) if artists.label_of(i) != "openmoji"]]
 
 
+@cache
+def searched() -> tuple[ImageSet, np.ndarray]:
+    """The test scenes that figures may show, and their embeddings."""
+    gallery = without_openmoji(load_images("scenes", "test"))
+    return gallery, embed(load_model("cnn"), gallery)
+
+
 def results(name: str) -> dict[str, Any]:
     return json.loads((ROOT / "results" / f"{name}.json").read_text("utf-8"))
 
@@ -62,8 +70,7 @@ def save(figure: Figure, name: str, alt: str = "", dpi: int = 2 * DPI) -> None:
 
 def neighbours() -> None:
     """Three scenes and their seven nearest among the test scenes."""
-    gallery = without_openmoji(load_images("scenes", "test"))
-    vectors = embed(load_model("cnn"), gallery)
+    gallery, vectors = searched()
     asked = np.array([gallery.ids.index(id) for id in QUERIES])
     found, distances = nearest(vectors, vectors, 7, leave_one_out=True)
     figure = show_neighbours(gallery[asked], gallery, found[asked], distances[asked])
@@ -72,7 +79,7 @@ def neighbours() -> None:
 
 def many_scenes() -> None:
     """The title's picture: as many scenes as fit, each of another thing."""
-    gallery = without_openmoji(load_images("scenes", "test"))
+    gallery, _ = searched()
     _, first = np.unique(gallery.labels, return_index=True)
     chosen = np.random.default_rng(3).permutation(first)[:27]
     rows = gallery.images[chosen].reshape(3, 9, 64, 64, 3)
@@ -114,8 +121,7 @@ def octopus_scenes() -> None:
 
 def embeddings() -> None:
     """Three scenes beside their embeddings, sorted by the first, and its distance to each."""
-    gallery = without_openmoji(load_images("scenes", "test"))
-    vectors = embed(load_model("cnn"), gallery)
+    gallery, vectors = searched()
     first, other = asked(gallery, vectors)
     near = (vectors @ vectors[first]) * (gallery.labels == gallery.labels[first])
     near[first] = 0
@@ -153,9 +159,10 @@ def asked(gallery: ImageSet, vectors: np.ndarray) -> np.ndarray:
     return np.array(best)
 
 
-def _answers(name: str, vectors: np.ndarray, metric: str, gallery: ImageSet) -> None:
+def _answers(name: str, vectors: np.ndarray, metric: str) -> None:
     """The five nearest of both queries, the score in the title."""
-    queries = asked(gallery, embed(load_model("cnn"), gallery))
+    gallery, embedded = searched()
+    queries = asked(gallery, embedded)
     found, distances = nearest(vectors[queries], vectors, 6, metric)
     found, distances = found[:, 1:], distances[:, 1:]
     right = int((gallery.labels[found] == gallery.labels[queries][:, None]).sum())
@@ -166,19 +173,17 @@ def _answers(name: str, vectors: np.ndarray, metric: str, gallery: ImageSet) -> 
 
 def asked_network() -> None:
     """What the network answers."""
-    gallery = without_openmoji(load_images("scenes", "test"))
-    _answers("asked_network", embed(load_model("cnn"), gallery), "cosine", gallery)
+    _answers("asked_network", searched()[1], "cosine")
 
 
 def asked_colours() -> None:
     """What the colour histogram answers to the same queries."""
-    gallery = without_openmoji(load_images("scenes", "test"))
-    _answers("asked_colours", colour_histogram(gallery), "manhattan", gallery)
+    _answers("asked_colours", colour_histogram(searched()[0]), "manhattan")
 
 
 def histogram() -> None:
     """A scene beside its colours, counted: the 64 boxes that hold any, biggest first."""
-    scene = without_openmoji(load_images("scenes", "test")).by_label("octopus")[3]
+    scene = searched()[0].by_label("octopus")[3]
     share = 100 * colour_histogram(scene)[0]
     boxes = np.argsort(-share)[: np.count_nonzero(share)][:24]
     paint = (np.stack([boxes // 16, boxes // 4 % 4, boxes % 4], 1) + 0.5) / 4
@@ -216,8 +221,7 @@ def recall_photos() -> None:
 
 def failures() -> None:
     """Queries whose nearest answer is wrong."""
-    gallery = without_openmoji(load_images("scenes", "test"))
-    vectors = embed(load_model("cnn"), gallery)
+    gallery, vectors = searched()
     found, distances = nearest(vectors, vectors, 5, leave_one_out=True)
     wrong = gallery.labels[found[:, 0]] != gallery.labels
     asked = np.array([gallery.ids.index(id) for id in WRONG])

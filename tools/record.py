@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from utils import ROOT
+from utils import ROOT, replacing
 
 
 def provenance() -> dict[str, Any]:
@@ -55,7 +55,6 @@ def write_json(path: Path, record: dict[str, Any]) -> None:
             return [tidy(item) for item in value]
         return float(f"{value:.6g}") if isinstance(value, float) else value
 
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(tidy(record), indent=1, ensure_ascii=False) + "\n", "utf-8")
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(tidy(record), indent=1, ensure_ascii=False) + "\n", "utf-8")
     print(f"wrote {path.relative_to(ROOT)}")

@@ -4,6 +4,23 @@ Modules import only from their left: scenes, images, models, embed, distances, m
 index, plots, course.
 """
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]  # data/ and models/ lie beside utils/
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path beside `path` to write to; it becomes `path` when all went well, else it is removed.
+
+    So a file is there whole or as it was before, never half-written.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from utils import ROOT
+from utils import ROOT, replacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -143,9 +143,8 @@ def _keep(number: str, done: bool) -> None:
     if done and not entry["done"]:
         entry["done"] = date.today().isoformat()
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}")
-    partial.write_text(json.dumps(kept, indent=1, sort_keys=True), "utf-8")
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(kept, indent=1, sort_keys=True), "utf-8")
 
 
 def progress(folder: str | Path | None = None) -> "pd.DataFrame":

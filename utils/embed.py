@@ -1,14 +1,13 @@
 """From pictures to embeddings: `embed(model, images)`."""
 
 import hashlib
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from utils import ROOT
+from utils import ROOT, replacing
 from utils.images import ImageSet, Labeling, check_pixels
 from utils.models import MODELS, Embedder, ModelUnavailable
 
@@ -47,10 +46,8 @@ def embed(
     if kept is None:
         kept = _run(model, pixels, batch_size)
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}")
-        with open(partial, "wb") as file:
+        with replacing(path) as partial, open(partial, "wb") as file:
             np.save(file, kept)
-        os.replace(partial, path)
     return kept
 
 
@@ -139,12 +136,10 @@ def load_embeddings(name: str = "cifar10-test") -> tuple[np.ndarray, Labeling]:
 
 def save_embeddings(path: Path, vectors: np.ndarray, labels: Any, classes: Any) -> None:
     """Write what `load_embeddings` reads: float16 vectors, int64 labels, class names."""
-    partial = path.with_suffix(".partial")
-    with open(partial, "wb") as file:
+    with replacing(path) as partial, open(partial, "wb") as file:
         np.savez_compressed(
             file,
             vectors=vectors.astype(np.float16),
             labels=np.asarray(labels, np.int64),
             classes=np.asarray(classes),
         )
-    os.replace(partial, path)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from utils import replacing
 from utils.distances import Gallery, check_metric, check_vectors
 
 
@@ -150,17 +151,12 @@ class ExactIndex:
         """Write the index to one file; a file already there is replaced only by a complete one."""
         path = Path(path)
         about = {"metric": self.metric, "model": self.model, "payload": self.payload}
-        partial = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            with open(partial, "wb") as file:
-                about_bytes = np.frombuffer(json.dumps(about).encode(), np.uint8)
-                ids = np.frombuffer(json.dumps(self._ids).encode(), np.uint8)
-                np.savez(file, about=about_bytes, ids=ids, vectors=self.vectors)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+        about_bytes = np.frombuffer(json.dumps(about).encode(), np.uint8)
+        ids = np.frombuffer(json.dumps(self._ids).encode(), np.uint8)
+        with replacing(path) as partial, open(partial, "wb") as file:
+            np.savez(file, about=about_bytes, ids=ids, vectors=self.vectors)
+            file.flush()
+            os.fsync(file.fileno())
 
     @classmethod
     def load(cls, path: str | Path, model: str | None = None) -> "ExactIndex":

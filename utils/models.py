@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import pickle
 import socket
 from collections.abc import Callable
@@ -14,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from utils import ROOT
+from utils import ROOT, replacing
 
 MODELS = ROOT / "models"
 SHIPPED = {"cnn": "cnn-scenes", "cnn-scenes": "cnn-scenes", "cnn-photos": "cnn-photos"}
@@ -212,9 +211,8 @@ def save_compact(module: CompactCNN, path: Path) -> None:
         for key, value in module.state_dict().items()
         if not key.endswith("num_batches_tracked")
     }
-    partial = path.with_suffix(".partial")
-    save_file(state, partial, metadata={"shape": json.dumps(shape)})
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        save_file(state, partial, metadata={"shape": json.dumps(shape)})
 
 
 def _load_resnet50(trained: bool) -> Embedder:
