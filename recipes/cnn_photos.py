@@ -19,13 +19,13 @@ from tqdm import tqdm
 from recipes.evaluate import baselines, retrieval
 from tools.record import provenance, write_json
 from utils import ROOT, replacing
+from utils.cnn import CompactCNN
 from utils.embed import embed, save_embeddings
 from utils.images import load_images
 from utils.models import (
     MODELS,
     PHOTO_MEAN,
     PHOTO_STD,
-    CompactCNN,
     Preprocess,
     load_model,
     save_compact,

@@ -22,6 +22,7 @@ from tqdm import tqdm
 from recipes.evaluate import baselines, retrieval
 from tools.record import provenance, write_json
 from utils import ROOT
+from utils.cnn import CompactCNN
 from utils.embed import embed
 from utils.emoji import read_emoji, read_textures
 from utils.images import load_images
@@ -29,7 +30,6 @@ from utils.models import (
     MODELS,
     PHOTO_MEAN,
     PHOTO_STD,
-    CompactCNN,
     Preprocess,
     load_model,
     save_compact,

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, settings
 import utils.embed
 import utils.images
 import utils.models
-from utils.models import PHOTO_MEAN, PHOTO_STD, CompactCNN, Embedder, Preprocess, save_compact
+from utils.cnn import CompactCNN
+from utils.models import PHOTO_MEAN, PHOTO_STD, Embedder, Preprocess, save_compact
 
 # The same examples in every run, and no clock: a slow machine fails no test.
 settings.register_profile(

@@ -11,12 +11,11 @@ from PIL import Image
 from torchvision.models import ResNet50_Weights, resnet50
 
 import utils.models
+from utils.cnn import CompactCNN, Residual
 from utils.embed import embed
 from utils.models import (
-    CompactCNN,
     ModelUnavailable,
     Preprocess,
-    Residual,
     load_model,
     save_compact,
 )

@@ -7,7 +7,8 @@ import pytest
 from PIL import ImageColor
 
 from utils.images import ImageSet
-from utils.plots import COLOURS, RIGHT, WRONG, show_bars, show_curve, show_images, show_neighbours
+from utils.plots import show_bars, show_curve, show_images, show_neighbours
+from utils.plots.style import COLOURS, RIGHT, WRONG
 
 
 def pictures(labels, classes=("cat", "dog")):

@@ -25,7 +25,8 @@ from utils.distances import nearest
 from utils.embed import colour_histogram, embed
 from utils.images import ImageSet, load_images
 from utils.models import load_model
-from utils.plots import DPI, INK, STYLE, Shown, show_bars, show_images, show_neighbours
+from utils.plots import show_bars, show_images, show_neighbours
+from utils.plots.style import DPI, INK, STYLE, Shown
 
 FIGURES = ROOT / "slides" / "figures"
 QUERIES = ("noto/lion", "fluent/watermelon", "twemoji/owl")

@@ -4,16 +4,19 @@ import hashlib
 import json
 import pickle
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import getproxies
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from utils import ROOT, replacing
+from utils.cnn import CompactCNN
+from utils.images import ImageSet, check_pixels
 
 MODELS = ROOT / "models"
 SHIPPED = {"cnn": "cnn-scenes", "cnn-scenes": "cnn-scenes", "cnn-photos": "cnn-photos"}
@@ -23,76 +26,6 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 class ModelUnavailable(RuntimeError):
     """A model's weights are neither here nor within reach; the message says what to do."""
-
-
-class Residual(nn.Module):
-    """H(x) = F(x) + x: the block learns only what to add (He et al. 2016, eq. 1)."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.norm = nn.BatchNorm2d(channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + F.gelu(self.norm(self.conv(x)))
-
-
-def _stage(inside: int, outside: int) -> nn.Sequential:
-    """Look (convolution), halve (pooling), then refine (residual block)."""
-    return nn.Sequential(
-        nn.Conv2d(inside, outside, 3, padding=1, bias=False),
-        nn.MaxPool2d(2),
-        nn.BatchNorm2d(outside),
-        nn.GELU(),
-        Residual(outside),
-    )
-
-
-class CompactCNN(nn.Module):
-    """A small residual network: N×3×size×size in, unit vectors N×D out.
-
-    A fixed whitening convolution (as in Jordan 2024, "94% on CIFAR-10 in 3.29 seconds"), three
-    stages that each halve the maps (32×32 to 4×4), their global average, and a linear head.
-
-    Parameters
-    ----------
-    dim : length of the embedding; None for no head, the pooled maps themselves (widths[-1]).
-    widths : channels of the three stages.
-    size : side in pixels of the pictures it is trained on; any other works, less well.
-    """
-
-    def __init__(
-        self,
-        dim: int | None = 64,
-        widths: tuple[int, int, int] = (48, 160, 192),
-        size: int = 32,
-    ) -> None:
-        super().__init__()
-        self.dim, self.widths, self.size = dim or widths[-1], widths, size
-        self.whiten = nn.Conv2d(3, 24, 2, padding=1).requires_grad_(False)
-        self.stages = nn.Sequential(
-            _stage(24, widths[0]), _stage(widths[0], widths[1]), _stage(widths[1], widths[2])
-        )
-        self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
-        self.head: nn.Module = nn.Identity()
-        if dim:
-            self.head = nn.Sequential(nn.Linear(widths[-1], dim, bias=False), nn.BatchNorm1d(dim))
-
-    def maps(self, x: Tensor) -> Tensor:
-        """The last feature maps, N×widths[-1]×4×4 for a 32×32 input."""
-        return self.stages(F.gelu(self.whiten(x)))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.normalize(self.head(self.pool(self.maps(x))), dim=1)
-
-    @torch.no_grad()
-    def whiten_from(self, pixels: Tensor, eps: float = 5e-4) -> None:
-        """Set the first layer to the ± principal directions of 2×2 patches of N×3×H×W pixels."""
-        patches = pixels.unfold(2, 2, 1).unfold(3, 2, 1).permute(0, 2, 3, 1, 4, 5).reshape(-1, 12)
-        values, vectors = torch.linalg.eigh(torch.cov(patches.T))
-        filters = (vectors / (values + eps).sqrt()).T.reshape(12, 3, 2, 2)
-        self.whiten.weight.copy_(torch.cat([filters, -filters]))
-        nn.init.zeros_(self.whiten.bias)  # type: ignore[arg-type]
 
 
 @dataclass
@@ -249,3 +182,45 @@ def _require_reachable(url: str, title: str, file: Path) -> None:
             f"{title} is not on this machine and {host} cannot be reached ({error}); connect to "
             f"the internet once, put the file at {file}, or use load_model('cnn')."
         ) from error
+
+
+def feature_maps(
+    model: Embedder, pictures: ImageSet | np.ndarray, layers: Sequence[str], batch_size: int = 256
+) -> dict[str, np.ndarray]:
+    """What layers of the network answer to the pictures, read by forward hooks.
+
+    Parameters
+    ----------
+    pictures : an ImageSet, or uint8 N×H×W×3.
+    layers : names as in `model.module.named_modules()`, such as "stages.0".
+
+    Returns
+    -------
+    By layer, float32 N×C×h×w (N×C from a layer without maps).
+
+    Raises
+    ------
+    ValueError : no such layer, or not uint8 N×H×W×3.
+    """
+    pixels = pictures.images if isinstance(pictures, ImageSet) else np.asarray(pictures)
+    check_pixels(pixels)
+    known = dict(model.module.named_modules())
+    unknown = [layer for layer in layers if layer not in known]
+    if unknown:
+        first = ", ".join([name for name in known if name][:12])
+        raise ValueError(f"{model.name} has no layer {unknown[0]!r}; it has {first}, …")
+    seen: dict[str, list[np.ndarray]] = {layer: [] for layer in layers}
+
+    def keep(layer: str) -> Callable[..., None]:
+        return lambda _module, _inputs, out: seen[layer].append(out.float().cpu().numpy())
+
+    hooks = [known[layer].register_forward_hook(keep(layer)) for layer in layers]
+    try:
+        with torch.inference_mode():
+            for start in range(0, len(pixels), batch_size):
+                batch = np.ascontiguousarray(pixels[start : start + batch_size])
+                model.module(model.preprocess(torch.from_numpy(batch).to(model.device)))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return {layer: np.concatenate(parts) for layer, parts in seen.items()}

@@ -1,70 +1,19 @@
-"""The course's figures: one style, titles that state the finding, readable in greyscale.
+"""Figures made of pictures: contact sheets, queries with their answers, grids."""
 
-Every `show_…` shows its figure at once, with alt text, and returns it for `savefig`.
-"""
-
-import base64
-import html
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from utils.images import ImageSet
-
-INK, PAPER, GREY = "#1b1b1b", "#ffffff", "#8a8a8a"
-# Okabe & Ito 2008, dark and light in turn, so that greyscale keeps neighbours apart
-COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9")
-RIGHT, WRONG = "#0072b2", "#d55e00"
-STYLE: dict[Any, Any] = {
-    "font.size": 13,
-    "axes.titlesize": 15,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": INK,
-    "figure.facecolor": PAPER,
-}
-DPI = 100
-
-
-class Shown(Figure):
-    """A figure that has been shown: as the last line of a cell it is not shown a second time."""
-
-    alt: str
-
-    def _ipython_display_(self) -> None:
-        pass
-
-
-def _show(figure: Shown, alt: str) -> Shown:
-    """Show the figure with its alt text where there is a notebook; elsewhere only keep that."""
-    figure.alt = alt
-    from IPython.core.getipython import get_ipython  # what a notebook runs in
-
-    if get_ipython() is not None:
-        from IPython.display import HTML, display
-
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight")
-        data = base64.b64encode(buffer.getvalue()).decode()
-        picture = f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
-        display(HTML(picture))
-    return figure
-
-
-def _title(figure: Shown, title: str) -> None:
-    if title:
-        figure.suptitle(title, x=0.01, ha="left", fontsize=15, fontweight="bold")
+from utils.plots.style import INK, RIGHT, STYLE, WRONG, Shown, put_title, show
 
 
 def _tile(axes: Axes, image: np.ndarray) -> None:
-    axes.imshow(image, interpolation="nearest" if image.shape[0] < 128 else "antialiased")
+    small = image.shape[0] < 128
+    axes.imshow(image, cmap="gray", interpolation="nearest" if small else "antialiased")
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
 
@@ -102,9 +51,9 @@ def show_images(
                 axes.set_title(_short(captions[i]), fontsize=11, fontweight="normal", loc="center")
             else:
                 axes.axis("off")
-        _title(figure, title)
+        put_title(figure, title)
     named = [caption for caption in captions if caption]
-    return _show(figure, f"{title or pictures.name}: {', '.join(named) or f'{n} pictures'}")
+    return show(figure, f"{title or pictures.name}: {', '.join(named) or f'{n} pictures'}")
 
 
 def show_neighbours(
@@ -152,11 +101,11 @@ def show_neighbours(
             if distances is not None:
                 for axes, distance in zip(grid[q, 2:], distances[q], strict=True):
                     axes.set_xlabel(f"{distance:.2f}", fontsize=11, labelpad=5)
-        _title(figure, title)
+        put_title(figure, title)
     counted = [right for row in truth for right in row if right is not None]
     told = f"; {sum(counted)} of {len(counted)} have the query's label" if counted else ""
     names = ", ".join(queries.label_of(q) or queries.ids[q] for q in range(rows))
-    return _show(figure, f"{title or 'Neighbours'}: the {k} nearest answers to {names}{told}")
+    return show(figure, f"{title or 'Neighbours'}: the {k} nearest answers to {names}{told}")
 
 
 def _positions(answers: Any, gallery: ImageSet) -> np.ndarray:
@@ -187,66 +136,37 @@ def _answer(axes: Axes, image: np.ndarray, label: str, right: bool | None) -> No
         )
 
 
-def show_bars(
-    values: Mapping[str, float],
-    *,
-    unit: str,
-    title: str = "",
-    intervals: Mapping[str, tuple[float, float]] | None = None,
+def show_grid(
+    rows: Mapping[str, Sequence[np.ndarray]], *, columns: Sequence[str] = (), title: str = ""
 ) -> Shown:
-    """Horizontal bars, one a name, in the order given, each with its number.
+    """Pictures in named rows: at most 8 rows of at most 12.
 
-    intervals : (low, high) by name, drawn as a whisker; a name may have none.
+    Parameters
+    ----------
+    rows : by name, pictures uint8 H×W×3, or numbers H×W, which are painted in grey, each from its
+        lowest (black) to its highest (white). columns : a caption above each column.
+
+    Raises ValueError for more rows or columns than a projector shows, or none.
     """
-    names, numbers = list(values), [float(value) for value in values.values()]
+    longest = max((len(row) for row in rows.values()), default=0)
+    if not (1 <= len(rows) <= 8 and 1 <= longest <= 12):
+        raise ValueError(
+            "A grid holds 1 to 8 rows of 1 to 12 pictures, but these are "
+            f"{len(rows)} rows of up to {longest}."
+        )
     with rc_context(STYLE):
-        figure = Shown(figsize=(9, 0.62 * len(names) + 1.5), layout="tight")
-        axes = figure.subplots()
-        bars = axes.barh(names, numbers, color=COLOURS[0], height=0.62)
-        intervals = intervals or {}
-        for name, interval in intervals.items():
-            axes.plot(interval, [names.index(name)] * 2, color=INK, linewidth=2)
-        ends = [max(intervals.get(n, (0, v))[1], v) for n, v in values.items()]
-        for bar, number, end in zip(bars, numbers, ends, strict=True):
-            middle = bar.get_y() + bar.get_height() / 2
-            axes.annotate(f"{number:.3g}", (end, middle), (6, 0), textcoords="offset points",
-                          va="center")  # fmt: skip
-        axes.invert_yaxis()
-        axes.set(xlabel=unit, xlim=(min(0, *numbers), max(0, *ends) * 1.12))
-        axes.tick_params(axis="y", length=0)
-        _title(figure, title)
-    told = ", ".join(f"{name} {number:.3g}" for name, number in zip(names, numbers, strict=True))
-    return _show(figure, f"{title}: {unit}: {told}")
-
-
-def show_curve(
-    x: Sequence[float],
-    y: Sequence[float] | Mapping[str, Sequence[float]],
-    *,
-    xlabel: str,
-    ylabel: str,
-    title: str = "",
-    levels: Mapping[str, float] | None = None,
-) -> Shown:
-    """One curve, or several by name, over x; levels are named horizontal lines to compare with."""
-    curves: Mapping[str, Any] = y if isinstance(y, Mapping) else {"": y}
-    strokes = ("-", "--", "-.", ":", (0, (1, 2)), (0, (5, 1, 1, 1, 1, 1)))
-    with rc_context(STYLE):
-        figure = Shown(figsize=(9, 4.6), layout="tight")
-        axes = figure.subplots()
-        for i, (name, values) in enumerate(curves.items()):
-            axes.plot(x, values, color=COLOURS[i % 6], linestyle=strokes[i % 6], linewidth=2.5,
-                      label=name, marker="o" if len(x) <= 20 else None)  # fmt: skip
-        for name, level in (levels or {}).items():
-            axes.axhline(level, color=GREY, linestyle=":", linewidth=1.5)
-            axes.annotate(name, (1, level), xycoords=("axes fraction", "data"), ha="right",
-                          va="bottom", color=INK, fontsize=11)  # fmt: skip
-        if any(curves):
-            axes.legend(frameon=False)
-        axes.set(xlabel=xlabel, ylabel=ylabel)
-        _title(figure, title)
-    told = "; ".join(
-        f"{name or ylabel} from {float(values[0]):.3g} to {float(values[-1]):.3g}"
-        for name, values in curves.items()
-    )
-    return _show(figure, f"{title}: {told} as {xlabel} goes from {x[0]} to {x[-1]}")
+        size = (1.35 * longest + 1.9, 1.42 * len(rows) + 0.3 * bool(columns) + 0.5 * bool(title))
+        figure = Shown(figsize=size, layout="tight")
+        grid = figure.subplots(len(rows), longest, squeeze=False)
+        for axes in grid.flat:
+            axes.axis("off")
+        for line, (name, pictures) in zip(grid, rows.items(), strict=True):
+            for axes, picture in zip(line, pictures, strict=False):
+                axes.axis("on")
+                _tile(axes, picture)
+            line[0].set_ylabel(name, rotation=0, ha="right", va="center", labelpad=8)
+        for axes, caption in zip(grid[0], columns, strict=False):
+            axes.set_title(caption, fontsize=11, fontweight="normal", loc="center")
+        put_title(figure, title)
+    across = f"; columns: {', '.join(columns)}" if columns else ""
+    return show(figure, f"{title or 'Pictures'}: rows: {', '.join(rows)}{across}")

@@ -1,0 +1,9 @@
+"""The course's figures: one style, titles that state the finding, readable in greyscale.
+
+Every `show_…` shows its figure at once, with alt text, and returns it for `savefig`.
+"""
+
+from utils.plots.charts import show_bars, show_curve, show_matrix
+from utils.plots.pictures import show_grid, show_images, show_neighbours
+
+__all__ = ["show_bars", "show_curve", "show_grid", "show_images", "show_matrix", "show_neighbours"]

@@ -1,0 +1,54 @@
+"""What all figures have in common: colours, sizes, alt text, how they are shown."""
+
+import base64
+import html
+import io
+from typing import Any
+
+from matplotlib.figure import Figure
+
+INK, PAPER, GREY = "#1b1b1b", "#ffffff", "#8a8a8a"
+# Okabe & Ito 2008, dark and light in turn, so that greyscale keeps neighbours apart
+COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9")
+RIGHT, WRONG = "#0072b2", "#d55e00"
+STYLE: dict[Any, Any] = {
+    "font.size": 13,
+    "axes.titlesize": 15,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": INK,
+    "figure.facecolor": PAPER,
+}
+DPI = 100
+
+
+class Shown(Figure):
+    """A figure that has been shown: as the last line of a cell it is not shown a second time."""
+
+    alt: str
+
+    def _ipython_display_(self) -> None:
+        pass
+
+
+def show(figure: Shown, alt: str) -> Shown:
+    """Show the figure with its alt text where there is a notebook; elsewhere only keep that."""
+    figure.alt = alt
+    from IPython.core.getipython import get_ipython  # what a notebook runs in
+
+    if get_ipython() is not None:
+        from IPython.display import HTML, display
+
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight")
+        data = base64.b64encode(buffer.getvalue()).decode()
+        picture = f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
+        display(HTML(picture))
+    return figure
+
+
+def put_title(figure: Shown, title: str) -> None:
+    if title:
+        figure.suptitle(title, x=0.01, ha="left", fontsize=15, fontweight="bold")
