@@ -8,7 +8,6 @@ share-alike, is left out of every one of them.
 """
 
 import io
-import json
 import sys
 from dataclasses import replace
 from functools import cache
@@ -21,6 +20,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from utils import ROOT
+from utils.course import measured
 from utils.distances import nearest
 from utils.embed import colour_histogram, embed
 from utils.images import ImageSet, load_images
@@ -51,10 +51,6 @@ def searched() -> tuple[ImageSet, np.ndarray]:
     """The test scenes that figures may show, and their embeddings."""
     gallery = without_openmoji(load_images("scenes", "test"))
     return gallery, embed(load_model("cnn"), gallery)
-
-
-def results(name: str) -> dict[str, Any]:
-    return json.loads((ROOT / "results" / f"{name}.json").read_text("utf-8"))
 
 
 def save(figure: Figure, name: str, alt: str = "", dpi: int = 2 * DPI) -> None:
@@ -210,13 +206,13 @@ def _recall(name: str, table: dict[str, Any], what: str) -> None:
 
 def recall_scenes() -> None:
     """Five ways to embed the test scenes."""
-    table = results("cnn_scenes")["scenes"]
+    table = measured("cnn_scenes")["scenes"]
     _recall("recall_scenes", table, f"{table['pixels']['queries']:,} scenes")
 
 
 def recall_photos() -> None:
     """Four ways to embed real photos."""
-    table = results("cnn_photos")
+    table = measured("cnn_photos")
     _recall("recall_photos", table, f"{table['pixels']['queries']:,} photos, CIFAR-10 (JPEG)")
 
 

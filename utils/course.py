@@ -71,6 +71,17 @@ def check(sentence: str, condition: Any) -> None:
         raise ClaimFailed(sentence)
 
 
+def measured(name: str) -> dict[str, Any]:
+    """What a recipe or benchmark has measured: results/`name`.json.
+
+    Raises FileNotFoundError where there is no such file.
+    """
+    path = ROOT / "results" / f"{name}.json"
+    if not path.exists():
+        raise FileNotFoundError(f"No result is in {path}; restore it with git.")
+    return json.loads(path.read_text("utf-8"))
+
+
 def exercise(number: str, *answer: Any) -> None:
     """Grade an answer: print a tick, "not done yet" for an untouched stub, or a hint.
 
