@@ -47,7 +47,7 @@ $(VENV)/.course: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Lookalike needs Python 3.11 or newer, and $(PYTHON) is older; try: make PYTHON=python3.11 lab")'
 	if command -v uv >/dev/null; then uv venv --quiet --allow-existing --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV); \
 	else $(PYTHON) -m venv $(VENV); fi
-	$(INSTALL) --quiet --editable .
+	$(INSTALL) --quiet --editable ".[lab]"
 	mkdir -p $(VENV)/share/jupyter/lab/settings
 	@echo '$(NEWS)' > $(VENV)/share/jupyter/lab/settings/overrides.json
 	@echo "Warming up: the first import is slow, the next ones are not."

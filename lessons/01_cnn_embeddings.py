@@ -95,7 +95,7 @@ lion = gallery.ids.index("noto/lion")
 asked = [nearest(way[[lion]], way, 8) for way in (pixels, vectors)]
 found, distances = (np.concatenate([answer[part][:, 1:] for answer in asked]) for part in (0, 1))
 right = (gallery.labels[found] == gallery.labels[lion]).sum(1)
-title = f"Pixels (above) find {right[0]} lions, the embedding (below) {right[1]}"
+title = f"Lions among seven answers: {right[0]} by pixels (above), {right[1]} by embedding (below)"
 show_neighbours(gallery[[lion, lion]], gallery, found, distances, title=title)
 
 # %% [markdown]
@@ -341,7 +341,7 @@ guess = np.mean([(things == thing).sum() - 1 for thing in things]) / (len(things
 show_bars(
     {"two pictures at random": guess} | agree,
     unit="share of pairs that show the same thing",
-    title=f"A channel of the last layer agrees with itself {agree[layers[3]] / agree[layers[0]]:.0f} times as often as one of the first",
+    title=f"In the last layer, a channel agrees on a thing {agree[layers[3]] / guess:.1f} times as often as chance",
 )
 
 # %%
@@ -631,7 +631,7 @@ show_curve(
     xlabel="layers",
     ylabel="gradient at the first layer",
     log="xy",
-    title=f"Without shortcut and norm 1 part in {gradients['plain'][0] / gradients['plain'][-1]:.0e} is left at 32 layers",
+    title=f"Without shortcut and norm the gradient dies: {gradients['plain'][-1]:.0e} at 32 layers",
 )
 
 # %%

@@ -1,11 +1,12 @@
 """The builder: lessons to notebooks, the same bytes each time, and measured numbers into prose."""
 
 import json
+import re
 
 import nbformat
 import pytest
 
-from tools.build import BuildError, fill, main, notebook, refresh, stub
+from tools.build import BuildError, fill, main, notebook, refresh, repository, stub
 
 LESSON = '''# %% [markdown]
 # # A lesson
@@ -40,14 +41,25 @@ def project(tmp_path):
     (tmp_path / "lessons" / "00_a.py").write_text(LESSON)
     (tmp_path / "results" / "times.json").write_text(json.dumps({"00_a": {"seconds": 61.7}}))
     (tmp_path / "README.md").write_text("It takes <!--results:times.00_a.seconds:.0f-->?<!--/-->.")
+    live_at(tmp_path, "https://github.com/somebody/course")
     return tmp_path
 
 
-def cells(project, solved):
+def live_at(project, address):
+    told = f'[project]\nname = "course"\n[project.urls]\nRepository = "{address}"\n'
+    (project / "pyproject.toml").write_text(told)
+
+
+def all_cells(project, solved):
     text = notebook(project / "lessons" / "00_a.py", solved, project)
     read = nbformat.reads(text, as_version=4)
     nbformat.validate(read)
     return read.cells
+
+
+def cells(project, solved):
+    """What comes from the lesson, without what the builder adds for Colab."""
+    return [c for c in all_cells(project, solved) if "colab" not in c.metadata.get("tags", [])]
 
 
 def test_two_builds_give_the_same_bytes(project):
@@ -107,6 +119,60 @@ def test_check_changes_nothing_and_names_what_is_stale_then_all_is_well_after_a_
     assert main([], project) == 0
     assert not (project / "notebooks" / "99_gone.ipynb").exists()
     assert main(["--check"], project) == 0
+
+
+@pytest.mark.parametrize("solved", [False, True])
+def test_the_link_to_colab_and_the_setup_cell_stand_between_the_title_and_the_lesson(
+    project, solved
+):
+    built = all_cells(project, solved)
+    assert built[0].source.startswith("# A lesson")
+    assert [cell.id for cell in built[1:3]] == ["colab-link", "colab-setup"]
+    assert [cell.cell_type for cell in built[1:3]] == ["markdown", "code"]
+    assert built[3:] == cells(project, solved)[1:]
+
+
+def test_the_link_to_colab_names_the_notebook_it_stands_in(project):
+    for solved, folder in ((False, "notebooks"), (True, "notebooks/solutions")):
+        link = re.search(r"\((https:.*?)\)", all_cells(project, solved)[1].source)[1]
+        place = f"github/somebody/course/blob/main/{folder}/00_a.ipynb"
+        assert link == f"https://colab.research.google.com/{place}"
+
+
+def test_nothing_of_the_colab_cells_is_fetched_when_a_notebook_is_opened(project):
+    pictures = re.findall(r"!\[.*?\]\((.*?)\)", all_cells(project, False)[1].source)
+    assert pictures and all(picture.startswith("data:image/") for picture in pictures)
+
+
+def test_the_setup_cell_is_short_plain_python_and_folded(project):
+    setup = all_cells(project, False)[2]
+    assert len(setup.source.splitlines()) <= 12
+    compile(setup.source, "colab-setup", "exec")
+    assert setup.metadata.jupyter.source_hidden
+
+
+def test_a_forks_address_goes_into_the_link_and_the_setup_cell_and_changes_no_other_byte(project):
+    before = notebook(project / "lessons" / "00_a.py", False, project)
+    live_at(project, "https://github.com/a-school/fork.git")
+    after = notebook(project / "lessons" / "00_a.py", False, project)
+    assert after.count("github.com/a-school/fork") == after.count("github/a-school/fork/blob") == 1
+    assert after.replace("a-school/fork", "somebody/course") == before
+
+
+@pytest.mark.parametrize("end", ["", "/", ".git"])
+def test_an_address_is_understood_however_it_ends(project, end):
+    live_at(project, "https://github.com/a-school/fork" + end)
+    assert repository(project) == "a-school/fork"
+
+
+@pytest.mark.parametrize("address", ["", "https://example.org/a/b", "https://github.com/a"])
+def test_an_address_that_colab_cannot_open_stops_the_build_with_a_sentence(
+    project, address, capsys
+):
+    live_at(project, address)
+    assert main([], project) == 1
+    told = capsys.readouterr().err
+    assert f"pyproject.toml gives {address!r}" in told and "https://github.com/OWNER/NAME" in told
 
 
 def test_two_cells_of_one_id_are_refused(project):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from utils.course import ClaimFailed, check, start
+from utils.course import ClaimFailed, check, measured, start
 
 
 def test_start_fixes_the_seeds_and_says_what_is_used(capsys):
@@ -39,3 +39,12 @@ def test_a_claim_that_fails_raises_where_tests_ask_for_it(monkeypatch):
 def test_a_condition_that_is_not_one_yes_or_no_is_refused(vague):
     with pytest.raises(TypeError, match="one yes or no"):
         check("Water is wet", vague)
+
+
+def test_a_lesson_reads_what_a_recipe_has_measured():
+    assert 0 < measured("cnn_photos")["cnn-photos"]["recall_at_1"] < 1
+
+
+def test_a_result_that_is_not_there_is_named():
+    with pytest.raises(FileNotFoundError, match=r"nothing\.json"):
+        measured("nothing")

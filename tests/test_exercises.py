@@ -7,6 +7,8 @@ import json
 import jupytext
 import numpy as np
 import pytest
+import torch
+from sklearn.decomposition import PCA
 
 from tools.build import stub
 from utils import ROOT, course
@@ -15,7 +17,7 @@ from utils.distances import nearest
 from utils.embed import colour_histogram, embed
 from utils.images import ImageSet, load_images
 from utils.metrics import recall_at_k
-from utils.models import load_model
+from utils.models import feature_maps, load_model
 
 LESSONS = sorted((ROOT / "lessons").glob("[0-9][0-9]_*.py"))
 
@@ -57,6 +59,45 @@ def farthest(folder, k):
     return np.array(pictures.ids)[np.argsort(vectors @ vectors.T, axis=1)[:, :k]]
 
 
+def unit(vectors):
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def place_of(channel, row, column, shape):
+    return (channel * shape[1] + row) * shape[2] + column
+
+
+def shorten(vectors, dim, which=slice(None), centre=True):
+    centred = vectors - vectors.mean(0) * centre
+    axes = np.linalg.svd(vectors - vectors.mean(0), full_matrices=False)[2]
+    return unit(centred @ axes[which][:dim].T)
+
+
+def layer_embedding(model, pictures, layer, read=lambda maps: maps.mean((2, 3))):
+    return unit(read(feature_maps(model, pictures, [layer])[layer]))
+
+
+def with_a_hook_left(model, pictures, layer):
+    kept = []
+    part = dict(model.module.named_modules())[layer]
+    part.register_forward_hook(lambda module, inputs, out: kept.append(out))
+    with torch.inference_mode():
+        model.module(model.preprocess(torch.from_numpy(pictures.images)))
+    return unit(kept[0].mean((2, 3)).numpy())
+
+
+def unprocessed(model, pictures, layer):
+    raw = torch.from_numpy(pictures.images).permute(0, 3, 1, 2) / 255
+    part = dict(model.module.named_modules())[layer]
+    with torch.inference_mode():
+        return unit(part(raw).mean((2, 3)).numpy())
+
+
+def with_gradients(model, pictures, layer):
+    part = dict(model.module.named_modules())[layer]
+    return part(model.preprocess(torch.from_numpy(pictures.images))).mean((2, 3))
+
+
 WRONG = {
     "00.1": [
         (lambda v: recall_at_k(v, LABELS, 1), "is recall@1"),
@@ -77,6 +118,34 @@ WRONG = {
         (lambda f, k: search(f, k)[:, :1], "shape"),
         (lambda f, k: search(f, k, backwards=True), "farthest comes first"),
         (farthest, "are not the ones|own answers"),
+    ],
+    "01.1": [
+        (lambda c, y, x, shape: (y * shape[2] + x) * shape[0] + c, "channel first"),
+        (lambda c, y, x, shape: (c * shape[2] + x) * shape[1] + y, "changed places"),
+        (lambda c, y, x, shape: place_of(c, y, x, shape) + 1, "one too high"),
+        (lambda c, y, x, shape: place_of(c, y, x, shape) / 1, "whole number"),
+        (lambda c, y, x, shape: c + y + x, "How many values come before"),
+    ],
+    "01.2": [
+        (lambda v, dim: PCA(dim, random_state=0).fit_transform(v), "lengths from"),
+        (lambda v, dim: unit(v[:, :dim]), "first three numbers"),
+        (lambda v, dim: shorten(v, dim, slice(None, None, -1)), "vary least"),
+        (lambda v, dim: shorten(v, dim, centre=False), "mean is still in"),
+        (lambda v, dim: v, "80×3"),
+        (lambda v, dim: unit(v[:, -dim - 1 : -1] - v.mean()), "main directions"),
+    ],
+    "01.3": [
+        (lambda m, p, name: layer_embedding(m, p, name, lambda maps: maps.max((2, 3))), "maximum"),
+        (
+            lambda m, p, name: layer_embedding(m, p, name, lambda maps: maps.reshape(7, -1)),
+            "whole maps",
+        ),
+        (lambda m, p, name: feature_maps(m, p, [name])[name].mean((2, 3)), "lengths from"),
+        (lambda m, p, name: embed(m, p, cache=False), "last answer"),
+        (lambda m, p, name: layer_embedding(m, p, name)[:3], "7×6"),
+        (with_a_hook_left, "remove()"),
+        (unprocessed, "model.preprocess"),
+        (with_gradients, "inference_mode"),
     ],
 }
 
@@ -99,7 +168,14 @@ def test_a_typical_mistake_gets_the_hint_that_names_it(number, answer, hint, vec
     assert progress().loc[number].tolist() == [1, ""]
 
 
-RIGHT = {"00.1": lambda v: recall_at_k(v, LABELS, 5), "00.2": quarters, "00.3": search}
+RIGHT = {
+    "00.1": lambda v: recall_at_k(v, LABELS, 5),
+    "00.2": quarters,
+    "00.3": search,
+    "01.1": place_of,
+    "01.2": shorten,
+    "01.3": layer_embedding,
+}
 
 
 @pytest.mark.parametrize("number, answer", RIGHT.items())
@@ -130,7 +206,7 @@ def test_a_lesson_has_three_exercises_each_with_a_grader_and_two_known_mistakes(
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
 def test_an_untouched_stub_is_not_done_yet_and_no_try_is_counted(lesson, capsys):
     for cell, grader in zip(cells(lesson, "solution"), cells(lesson, "grader"), strict=True):
-        scope = {"exercise": exercise, "np": np, "vectors": None, "gallery": None}
+        scope: dict = {}
         call = ast.parse(grader.source).body[-1].value
         exec(stub(cell.source), scope)
         exercise(ast.literal_eval(call.args[0]), scope[call.args[1].id])

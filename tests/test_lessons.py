@@ -26,6 +26,11 @@ def code_cells(notebook):
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
+def lesson_cells(notebook):
+    """The lesson's own code, without the cell that brings the course to Colab."""
+    return [cell for cell in code_cells(notebook) if "colab" not in cell.metadata.get("tags", [])]
+
+
 def run(path, monkeypatch):
     monkeypatch.setenv("COURSE_STRICT", "1")
     monkeypatch.setenv("PYTHONPATH", str(NO_NETWORK))
@@ -52,8 +57,9 @@ def test_runs_from_a_clean_kernel_offline_and_every_claim_holds(path, monkeypatc
     figures = [tag for o in outputs(notebook) for tag in re.findall(r"<img [^>]*>", html(o))]
     assert len(figures) >= 2
     assert all(re.search(r'alt="[^"]+"', tag) for tag in figures)
-    early = [o for cell in code_cells(notebook)[:3] for o in cell.outputs]
+    early = [o for cell in lesson_cells(notebook)[:3] for o in cell.outputs]
     assert any("<img" in html(output) for output in early), "no picture within three cells"
+    assert code_cells(notebook)[0].id == "colab-setup" and not code_cells(notebook)[0].outputs
     assert not [o for o in outputs(notebook) if o.get("name") == "stderr" and "Traceback" in o.text]
 
 
@@ -73,7 +79,7 @@ def test_cells_are_short_and_no_output_is_stored(path):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=name)
 def test_the_first_cell_holds_the_switch_and_starts_this_lesson(path):
-    first = code_cells(nbformat.read(path, as_version=4))[0].source
+    first = lesson_cells(nbformat.read(path, as_version=4))[0].source
     assert re.search(r"^BIG = False\b", first, re.MULTILINE)
     assert f'start("{path.stem}", big=BIG)' in first
 

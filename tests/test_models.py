@@ -16,6 +16,7 @@ from utils.embed import embed
 from utils.models import (
     ModelUnavailable,
     Preprocess,
+    feature_maps,
     load_model,
     save_compact,
 )
@@ -281,9 +282,25 @@ def test_a_digest_changes_with_the_weights(make_model):
     assert model.digest != before
 
 
-def test_feature_maps_can_be_read_with_a_hook(model):
-    seen = []
-    handle = model.module.stages[1].register_forward_hook(lambda *args: seen.append(args[2].shape))
-    embed(model, pictures(2).numpy(), cache=False)
-    handle.remove()
-    assert seen == [(2, 6, 8, 8)]
+def test_feature_maps_are_what_the_network_computes_on_its_way(model):
+    images = pictures(5).numpy()
+    maps = feature_maps(model, images, ["whiten", "stages.2", "pool"], batch_size=2)
+    with torch.inference_mode():
+        x = model.module.whiten(model.preprocess(torch.from_numpy(images)))
+        last = model.module.stages(F.gelu(x))
+    np.testing.assert_allclose(maps["whiten"], x, atol=1e-5)
+    np.testing.assert_allclose(maps["stages.2"], last, atol=1e-5)
+    np.testing.assert_allclose(maps["pool"], last.mean((2, 3)), atol=1e-5)
+    assert not any(part._forward_hooks for part in model.module.modules())
+
+
+def test_a_layer_that_is_not_there_is_named_with_those_that_are(model):
+    with pytest.raises(ValueError, match=r"no layer 'stages.9'; it has whiten, stages"):
+        feature_maps(model, pictures(1).numpy(), ["stages.9"])
+
+
+def test_no_hook_is_left_behind_when_the_network_fails(model):
+    model.module.stages[2] = torch.nn.Conv2d(99, 1, 1)
+    with pytest.raises(RuntimeError):
+        feature_maps(model, pictures(1).numpy(), ["whiten"])
+    assert not any(part._forward_hooks for part in model.module.modules())

@@ -7,7 +7,14 @@ import pytest
 from PIL import ImageColor
 
 from utils.images import ImageSet
-from utils.plots import show_bars, show_curve, show_images, show_neighbours
+from utils.plots import (
+    show_bars,
+    show_curve,
+    show_grid,
+    show_images,
+    show_matrix,
+    show_neighbours,
+)
 from utils.plots.style import COLOURS, RIGHT, WRONG
 
 
@@ -100,3 +107,47 @@ def test_neighbouring_colours_stay_apart_in_greyscale():
     greys = [grey(colour) for colour in COLOURS]
     assert min(abs(a - b) for a, b in pairwise(greys)) > 20
     assert abs(grey(RIGHT) - grey(WRONG)) > 20
+
+
+def test_a_grid_names_its_rows_and_columns_and_takes_rows_of_different_length():
+    picture, heat = np.zeros((8, 8, 3), np.uint8), np.linspace(-1, 1, 16).reshape(4, 4)
+    figure = show_grid({"seen": [picture], "felt": [heat, heat]}, columns=["a", "b"], title="Two")
+    shown = [axes for axes in figure.axes if axes.images]
+    assert len(shown) == 3
+    assert [axes.get_ylabel() for axes in figure.axes if axes.get_ylabel()] == ["seen", "felt"]
+    assert figure.alt == "Two: rows: seen, felt; columns: a, b"
+
+
+@pytest.mark.parametrize("rows", [{}, {"a": []}, {"a": [np.zeros((4, 4))] * 13}])
+def test_a_grid_of_nothing_or_too_much_is_refused(rows):
+    with pytest.raises(ValueError, match="1 to 8 rows"):
+        show_grid(rows)
+
+
+def test_matrices_share_one_scale_and_name_each_block_once():
+    near, far = np.zeros((3, 3)), np.full((3, 3), 2.0)
+    figure = show_matrix({"near": near, "far": far}, ["cat", "cat", "dog"], unit="distance")
+    left, right = figure.axes[:2]
+    assert left.images[0].get_clim() == right.images[0].get_clim() == (0, 2)
+    assert [text.get_text() for text in left.get_xticklabels()] == ["cat", "dog"]
+    assert list(left.get_xticks()) == [0.5, 2]
+    assert "near from 0 to 0, far from 2 to 2" in figure.alt
+
+
+def test_a_matrix_that_does_not_fit_its_names_is_refused():
+    with pytest.raises(ValueError, match="'d' has shape"):
+        show_matrix({"d": np.zeros((2, 3))}, ["a", "b"], unit="distance")
+
+
+def test_a_curve_can_be_drawn_on_logarithmic_axes_with_plain_numbers_below():
+    x = [2, 64, 4096]
+    figure = show_curve(x, [1, 0.1, 1e-6], xlabel="x", ylabel="y", log="xy")
+    (axes,) = figure.axes
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+    assert axes.xaxis.get_major_formatter()(4096) == "4,096"
+
+
+def test_a_levels_name_stands_where_the_curve_is_not():
+    rising = show_curve([0, 1], [0, 1], xlabel="x", ylabel="y", levels={"top": 1})
+    falling = show_curve([0, 1], [1, 0], xlabel="x", ylabel="y", levels={"top": 1})
+    assert [f.axes[0].texts[0].get_ha() for f in (rising, falling)] == ["left", "right"]

@@ -24,8 +24,9 @@ def test_conda_and_pip_users_get_the_same_ranges():
     conda = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))["dependencies"]
     named = {re.split(r"[<>=]", line)[0]: line for line in conda if isinstance(line, str)}
     ranges = {CONDA_NAMES.get(k, k) + line[len(k) :] for k, line in named.items()}
-    wanted = {*PYPROJECT["project"]["dependencies"], "pip"}
-    assert ranges == wanted | {"python" + PYPROJECT["project"]["requires-python"]}
+    project = PYPROJECT["project"]
+    wanted = {*project["dependencies"], *project["optional-dependencies"]["lab"], "pip"}
+    assert ranges == wanted | {"python" + project["requires-python"]}
 
 
 def test_every_local_link_in_the_pages_leads_somewhere():

@@ -6,15 +6,18 @@
 A lesson is a py:percent script. In its Markdown `{{results:file.key.key:format}}` becomes the
 number from results/file.json; README.md holds `<!--results:file.key:format-->0.85<!--/-->` and is
 refreshed in place. A cell tagged `solution` becomes a stub in the student's notebook, or the next
-cell where that is tagged `stub`; the solved notebook has the solution itself.
+cell where that is tagged `stub`; the solved notebook has the solution itself. Below the title come
+a link that opens the notebook in Colab and the cell that brings the course there.
 """
 
 import argparse
 import ast
+import base64
 import hashlib
 import json
 import re
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,33 @@ from utils import ROOT
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 MARK = re.compile(r"\{\{results:([^:}]+):([^}]+)\}\}")
 README_MARK = re.compile(r"<!--results:([^:]+?):([^:]+?)-->.*?<!--/-->")
+# Drawn into the notebook: a badge that is fetched would be a request to the network from everyone
+# who opens it. A viewer that shows no such picture shows its text, which is a link as well.
+BADGE = """\
+<svg xmlns="http://www.w3.org/2000/svg" width="124" height="24"><rect width="124" height="24" rx="4"
+fill="#1b1b1b"/><circle cx="16" cy="12" r="5" fill="none" stroke="#e69f00" stroke-width="3"/><text
+x="28" y="16" fill="#fff" font-family="sans-serif" font-size="12">Open in Colab</text></svg>"""
+COLAB = "https://colab.research.google.com/github/{repository}/blob/main/{path}"
+COLAB_LINK = """\
+[![Open in Colab](data:image/svg+xml;base64,{badge})]({link})
+
+On Colab the next cell fetches the course, in a minute or two; anywhere else it does nothing.
+"""
+# The commands' own words are raised because Colab does not show what they print.
+COLAB_SETUP = """\
+# Colab starts without the course, so it is fetched and installed there.
+import subprocess
+import sys
+from pathlib import Path
+if "google.colab" in sys.modules:
+    course = Path("lookalike").resolve()
+    clone = ["git", "clone", "--depth=1", "https://github.com/{repository}", course]
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--editable", course]
+    for command in [install] if course.exists() else [clone, install]:
+        if (done := subprocess.run(command, capture_output=True, text=True)).returncode:
+            raise RuntimeError(done.stderr)
+    sys.path.insert(0, str(course))  # a running kernel does not see what was just installed
+"""
 
 
 class BuildError(ValueError):
@@ -92,19 +122,50 @@ def notebook(lesson: Path, solved: bool, root: Path = ROOT) -> str:
             source = stub(source)
         if cell.cell_type == "markdown":
             source = fill(source, lesson.name, root)
-        made: dict[str, Any] = {
-            "cell_type": cell.cell_type,
-            "id": cell.metadata.get("id") or _id(lesson.stem, position),
-            "metadata": {"tags": tags} if tags else {},
-            "source": source.splitlines(keepends=True),
-        }
-        if cell.cell_type == "code":
-            made |= {"execution_count": None, "outputs": []}
-        cells.append(made)
+        id = cell.metadata.get("id") or _id(lesson.stem, position)
+        cells.append(_cell(cell.cell_type, id, source, {"tags": tags} if tags else {}))
+    cells[1:1] = colab(path_of(lesson, solved), root)
     _refuse_twins(lesson, [cell["id"] for cell in cells])
     metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
     whole = {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
     return json.dumps(whole, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _cell(kind: str, id: str, source: str, metadata: dict[str, Any]) -> dict[str, Any]:
+    lines = source.splitlines(keepends=True)
+    made = {"cell_type": kind, "id": id, "metadata": metadata, "source": lines}
+    return made | ({"execution_count": None, "outputs": []} if kind == "code" else {})
+
+
+def path_of(lesson: Path, solved: bool) -> str:
+    """Where the notebook of a lesson lies in the repository."""
+    return f"notebooks/{'solutions/' * solved}{lesson.stem}.ipynb"
+
+
+def colab(path: str, root: Path = ROOT) -> list[dict[str, Any]]:
+    """The cells of the notebook at `path` that open it in Colab and bring the course there."""
+    place = repository(root)
+    badge = base64.b64encode(BADGE.encode()).decode()
+    link = COLAB_LINK.format(badge=badge, link=COLAB.format(repository=place, path=path))
+    setup = COLAB_SETUP.format(repository=place)
+    folded = {"jupyter": {"source_hidden": True}}  # JupyterLab shows its first line alone
+    return [
+        _cell("markdown", "colab-link", link.strip(), {"tags": ["colab"]}),
+        _cell("code", "colab-setup", setup.strip(), {"tags": ["colab"]} | folded),
+    ]
+
+
+def repository(root: Path = ROOT) -> str:
+    """OWNER/NAME on GitHub, from the one place where the address stands."""
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
+    address = project.get("urls", {}).get("Repository", "")
+    found = re.fullmatch(r"https://github\.com/([^/]+/[^/]+?)(\.git|/)?", address)
+    if not found:
+        raise BuildError(
+            f"pyproject.toml gives {address!r} as the Repository, but Colab opens notebooks from "
+            "https://github.com/OWNER/NAME."
+        )
+    return found[1]
 
 
 def _id(lesson: str, position: int) -> str:
@@ -121,8 +182,8 @@ def everything(root: Path = ROOT) -> dict[Path, str]:
     """Every generated file with the text it should have."""
     made: dict[Path, str] = {}
     for lesson in sorted((root / "lessons").glob("[0-9][0-9]_*.py")):
-        made[root / "notebooks" / f"{lesson.stem}.ipynb"] = notebook(lesson, False, root)
-        made[root / "notebooks/solutions" / f"{lesson.stem}.ipynb"] = notebook(lesson, True, root)
+        for solved in (False, True):
+            made[root / path_of(lesson, solved)] = notebook(lesson, solved, root)
     readme = root / "README.md"
     made[readme] = refresh(readme.read_text("utf-8"), readme.name, root)
     return made

@@ -65,7 +65,9 @@ def show_curve(
                       label=name, marker="o" if len(x) <= 20 else None)  # fmt: skip
         for name, level in (levels or {}).items():
             axes.axhline(level, color=GREY, linestyle=":", linewidth=1.5)
-            axes.annotate(name, (1, level), xycoords=("axes fraction", "data"), ha="right",
+            left, right = (min(abs(v[end] - level) for v in curves.values()) for end in (0, -1))
+            at, side = (0.01, "left") if left > right else (1, "right")  # where the curves are not
+            axes.annotate(name, (at, level), xycoords=("axes fraction", "data"), ha=side,
                           va="bottom", color=INK, fontsize=11)  # fmt: skip
         if any(curves):
             axes.legend(frameon=False)
@@ -74,6 +76,9 @@ def show_curve(
             axes.set_xscale("log", base=2)
         if "y" in log:
             axes.set_yscale("log")
+        else:
+            axes.yaxis.set_major_formatter("{x:,.12g}")
+        axes.xaxis.set_major_formatter("{x:,.12g}")
         put_title(figure, title)
     told = "; ".join(
         f"{name or ylabel} from {float(values[0]):.3g} to {float(values[-1]):.3g}"
