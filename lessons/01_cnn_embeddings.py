@@ -234,7 +234,7 @@ check(
 # has answered; ours keeps the answer.
 
 # %%
-from utils.models import feature_maps
+from utils.embedder import feature_maps
 
 layers = (
     ["layer1", "layer2", "layer3", "layer4"]

@@ -21,15 +21,9 @@ from tools.record import provenance, write_json
 from utils import ROOT, replacing
 from utils.cnn import CompactCNN
 from utils.embed import embed, save_embeddings
+from utils.embedder import MODELS, PHOTO_MEAN, PHOTO_STD, Preprocess
 from utils.images import load_images
-from utils.models import (
-    MODELS,
-    PHOTO_MEAN,
-    PHOTO_STD,
-    Preprocess,
-    load_model,
-    save_compact,
-)
+from utils.models import load_model, save_compact
 from utils.triplet import cosine_cross_entropy, semi_hard_triplet_loss
 
 CHECKPOINT = ROOT / "data/cache/checkpoints/cnn-photos.pt"

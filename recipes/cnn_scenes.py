@@ -24,16 +24,10 @@ from tools.record import provenance, write_json
 from utils import ROOT
 from utils.cnn import CompactCNN
 from utils.embed import embed
+from utils.embedder import MODELS, PHOTO_MEAN, PHOTO_STD, Preprocess
 from utils.emoji import read_emoji, read_textures
 from utils.images import load_images
-from utils.models import (
-    MODELS,
-    PHOTO_MEAN,
-    PHOTO_STD,
-    Preprocess,
-    load_model,
-    save_compact,
-)
+from utils.models import load_model, save_compact
 from utils.scenes import compose, random_backgrounds, random_placements, seed_of
 from utils.triplet import cosine_cross_entropy, semi_hard_triplet_loss
 

@@ -20,9 +20,9 @@ from tools.record import provenance, write_json
 from utils import ROOT
 from utils.cnn import CompactCNN
 from utils.distances import nearest
+from utils.embedder import PHOTO_MEAN, PHOTO_STD, Preprocess
 from utils.images import load_images
 from utils.metrics import recall_at_k
-from utils.models import PHOTO_MEAN, PHOTO_STD, Preprocess
 from utils.triplet import cosine_cross_entropy, semi_hard_triplet_loss
 
 SIZE, WIDTHS, SEEDS, STEPS = 32, (16, 32, 48), 3, 300

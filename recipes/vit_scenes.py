@@ -23,9 +23,10 @@ from recipes.evaluate import retrieval
 from tools.record import provenance, write_json
 from utils import ROOT, replacing
 from utils.embed import embed
+from utils.embedder import MODELS
 from utils.emoji import read_emoji, read_textures
 from utils.images import load_images
-from utils.models import MODELS, load_model
+from utils.models import load_model
 from utils.scenes import compose, random_backgrounds, random_placements, seed_of
 from utils.triplet import cosine_cross_entropy, semi_hard_triplet_loss
 

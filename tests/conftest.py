@@ -11,7 +11,8 @@ import utils.embed
 import utils.images
 import utils.models
 from utils.cnn import CompactCNN
-from utils.models import PHOTO_MEAN, PHOTO_STD, Embedder, Preprocess, save_compact
+from utils.embedder import PHOTO_MEAN, PHOTO_STD, Embedder, Preprocess
+from utils.models import save_compact
 
 # The same examples in every run, and no clock: a slow machine fails no test.
 settings.register_profile(

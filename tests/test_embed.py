@@ -6,8 +6,9 @@ import torch
 
 import utils.embed
 from utils.embed import embed, load_embeddings, save_embeddings
+from utils.embedder import PHOTO_MEAN, PHOTO_STD, ModelUnavailable
 from utils.images import ImageSet
-from utils.models import PHOTO_MEAN, PHOTO_STD, ModelUnavailable, load_model
+from utils.models import load_model
 
 pytestmark = pytest.mark.usefixtures("caches")
 

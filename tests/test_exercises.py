@@ -15,9 +15,10 @@ from utils import ROOT, course
 from utils.course import exercise, progress, progress_file
 from utils.distances import nearest
 from utils.embed import colour_histogram, embed
+from utils.embedder import feature_maps
 from utils.images import ImageSet, load_images
 from utils.metrics import recall_at_k
-from utils.models import feature_maps, load_model
+from utils.models import load_model
 
 LESSONS = sorted((ROOT / "lessons").glob("[0-9][0-9]_*.py"))
 

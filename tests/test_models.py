@@ -13,13 +13,8 @@ from torchvision.models import ResNet50_Weights, resnet50
 import utils.models
 from utils.cnn import CompactCNN, Residual
 from utils.embed import embed
-from utils.models import (
-    ModelUnavailable,
-    Preprocess,
-    feature_maps,
-    load_model,
-    save_compact,
-)
+from utils.embedder import ModelUnavailable, Preprocess, feature_maps
+from utils.models import load_model, save_compact
 
 
 def pictures(n=3, size=32, seed=0):
@@ -169,7 +164,7 @@ def test_loading_leaves_the_students_random_numbers_alone(shipped):
 
 @pytest.mark.parametrize("name", ["resnet", "CNN", "", "vgg"])
 def test_an_unknown_name_is_refused_with_the_names_there_are(name):
-    with pytest.raises(ValueError, match=r"choose one of: cnn, cnn-scenes, cnn-photos, resnet50"):
+    with pytest.raises(ValueError, match=r"choose one of: cnn, cnn-scenes, cnn-photos, vit, resnet50, vit-base"):
         load_model(name)
 
 

@@ -8,8 +8,8 @@ import numpy as np
 from tqdm import tqdm
 
 from utils import ROOT, replacing
+from utils.embedder import MODELS, Embedder, ModelUnavailable
 from utils.images import ImageSet, Labeling, check_pixels
-from utils.models import MODELS, Embedder, ModelUnavailable
 
 CACHE = ROOT / "data" / "cache" / "embeddings"
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
+from utils.embedder import PHOTO_MEAN, PHOTO_STD, Embedder, Preprocess, feature_maps
 from utils.images import ImageSet
-from utils.models import PHOTO_MEAN, PHOTO_STD, Embedder, Preprocess, feature_maps
 
 
 def grade_1(place_of: Callable[..., Any]) -> str | None:

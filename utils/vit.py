@@ -1,0 +1,114 @@
+"""Vision Transformers of the transformers library, and what they say on the way."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from utils.embedder import (
+    MODELS,
+    Embedder,
+    ModelUnavailable,
+    Preprocess,
+    first_line,
+    require_reachable,
+)
+from utils.images import ImageSet, check_pixels
+
+HUB = {"vit-base": "google/vit-base-patch16-224"}
+
+
+class ClsToken(nn.Module):
+    """A ViTModel whose answer is its [CLS] token: N×3×h×w → N×D."""
+
+    def __init__(self, vit: nn.Module) -> None:
+        super().__init__()
+        self.vit = vit
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.vit(pixel_values=x).last_hidden_state[:, 0]
+
+
+def load_vit(name: str, trained: bool = True) -> Embedder:
+    """The `Embedder` of "vit", which ships with the course, or "vit-base", from the hub.
+
+    Raises ModelUnavailable where the files are missing or damaged, or cannot be downloaded now.
+    """
+    place, here = _place(name)
+    try:
+        # imported late: seconds
+        from transformers import ViTConfig, ViTImageProcessor, ViTModel
+
+        processor = ViTImageProcessor.from_pretrained(place, local_files_only=here)
+        if trained:
+            vit = ViTModel.from_pretrained(
+                place,
+                local_files_only=here,
+                add_pooling_layer=False,  # the saved ones have none, and a random one is no use
+                attn_implementation="eager",  # others do not give attention maps
+            )
+        else:
+            config = ViTConfig.from_pretrained(place, local_files_only=here)
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(0)
+                vit = ViTModel(config, add_pooling_layer=False)
+    except Exception as error:  # a damaged folder makes transformers raise almost any type
+        raise ModelUnavailable(
+            f"The transformer {name!r} cannot be read from {place} ({first_line(error)}); "
+            + ("restore the folder with git." if name not in HUB else "remove it and try again.")
+        ) from error
+    size, mean, std = processor.size["height"], processor.image_mean, processor.image_std
+    preprocess = Preprocess(size, tuple(mean), tuple(std))
+    source = "random" if not trained else ("downloaded" if name in HUB else "shipped")
+    title = name if trained else f"{name} (untrained)"
+    return Embedder(title, vit.config.hidden_size, source, preprocess, ClsToken(vit.float()))
+
+
+def _place(name: str) -> tuple[str, bool]:
+    """Where from_pretrained shall look, and whether all of it is on this machine."""
+    if name not in HUB:
+        return str(MODELS / name), True
+    from huggingface_hub import try_to_load_from_cache
+
+    hub = HUB[name]
+    kept = try_to_load_from_cache(hub, "config.json")
+    here = isinstance(kept, str) and any(Path(kept).parent.glob("*.safetensors"))
+    if not here:  # transformers itself would wait for minutes before it gives up
+        require_reachable("https://huggingface.co/", hub, "or use load_model('vit')")
+    return hub, here
+
+
+class Look(NamedTuple):
+    """What a ViT makes of N pictures cut into P patches.
+
+    cls : float32, N×D, the [CLS] token. patches : float32, N×P×D, one token a patch, row by row.
+    attention : float32, N×layers×heads×(1+P), how much [CLS] takes from [CLS] and each patch; sums
+    to 1.
+    """
+
+    cls: np.ndarray
+    patches: np.ndarray
+    attention: np.ndarray
+
+
+def look(model: Embedder, pictures: ImageSet | np.ndarray, batch_size: int = 128) -> Look:
+    """The last tokens of a ViT, and where [CLS] looks in each layer.
+
+    Raises ValueError for a network that is not a ViT, or pictures not uint8 N×H×W×3.
+    """
+    if not isinstance(model.module, ClsToken):
+        raise ValueError(f"{model.name} is not a transformer; load 'vit' or 'vit-base'.")
+    pixels = pictures.images if isinstance(pictures, ImageSet) else np.asarray(pictures)
+    check_pixels(pixels)
+    tokens, attention = [], []
+    with torch.inference_mode():
+        for start in range(0, len(pixels), batch_size):
+            batch = torch.from_numpy(np.ascontiguousarray(pixels[start : start + batch_size]))
+            x = model.preprocess(batch.to(model.device))
+            out = model.module.vit(pixel_values=x, output_attentions=True)
+            tokens.append(out.last_hidden_state.float().cpu())
+            attention.append(torch.stack([a[:, :, 0] for a in out.attentions], 1).float().cpu())
+    kept = torch.cat(tokens).numpy()
+    return Look(kept[:, 0], kept[:, 1:], torch.cat(attention).numpy())
