@@ -239,7 +239,7 @@ def measure(split: str) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--steps", type=int, default=700)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     model, record = train(options.steps, options.seed)
