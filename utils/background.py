@@ -8,7 +8,9 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from utils import replacing
 from utils.embedder import IMAGENET_MEAN, IMAGENET_STD, MODELS, ModelUnavailable
+from utils.folder import UnreadablePicture, files_below, open_picture, to_rgb
 from utils.images import ImageSet
 
 if TYPE_CHECKING:
@@ -129,6 +131,61 @@ def _plain(images: np.ndarray, behind: str) -> np.ndarray:
         sigma = images.shape[1] / 8
         return gaussian_filter(images.astype(np.float32), (0, sigma, sigma, 0))
     raise ValueError(f"Behind can be white, mean or blur, but not {behind!r}.")
+
+
+def cut_out(picture: Image.Image, session: "BaseSession | None" = None) -> Image.Image:
+    """A picture of any size with its background transparent, RGBA.
+
+    One that has transparent parts already keeps those and no others.
+    """
+    from rembg import remove
+
+    if picture.has_transparency_data:
+        given = picture.convert("RGBA")
+        if np.asarray(given)[..., 3].min() < 255:
+            return given
+    return remove(to_rgb(picture), session=session or load_session())
+
+
+def cut_out_folder(
+    source: str | Path, target: str | Path, session: "BaseSession | None" = None
+) -> list[str]:
+    """Cut out every picture below `source` into a PNG at the same place below `target`.
+
+    What is there already is left alone, so a run that was interrupted can be run again. The
+    originals are only read.
+
+    Returns
+    -------
+    "path (reason)" of every file that could not be read.
+
+    Raises
+    ------
+    FileNotFoundError : no such folder. ValueError : `target` lies within `source`.
+    """
+    source, target = Path(source).resolve(), Path(target).resolve()
+    if not source.is_dir():
+        raise FileNotFoundError(f"There is no folder {str(source)!r} to take pictures from.")
+    if source == target or source in target.parents:
+        raise ValueError(
+            f"The cut-outs would land among the originals in {str(source)!r}; give a folder "
+            "outside it."
+        )
+    session, skipped = session or load_session(), []
+    for path in tqdm(files_below(source), "cutting out", delay=1, unit="picture", leave=False):
+        place = path.relative_to(source)
+        out = target / place.parent / f"{place.name.removesuffix('.png')}.png"
+        if out.exists():
+            continue
+        try:
+            picture = open_picture(path)
+        except UnreadablePicture as error:
+            skipped.append(f"{place.as_posix()} ({error})")
+            continue
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(out) as partial:
+            cut_out(picture, session).save(partial, "PNG")
+    return skipped
 
 
 def iou(found: np.ndarray, truth: np.ndarray) -> np.ndarray:

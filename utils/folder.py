@@ -16,12 +16,13 @@ class UnreadablePicture(ValueError):
     """A file that cannot be turned into a picture; the message says why in a few words."""
 
 
-def read_picture(source: Path | str | bytes, size: int) -> np.ndarray:
-    """Read one picture as uint8 size×size×3: upright, on white, the middle square.
+def open_picture(source: Path | str | bytes, least: int | None = None) -> Image.Image:
+    """Open one picture, upright, decoded, in whatever mode its file has.
 
     Parameters
     ----------
-    source : a path, or the bytes of a file (an upload). size : side in pixels, at least 1.
+    source : a path, or the bytes of a file (an upload). least : a JPEG may be decoded smaller, by
+        1/2, 1/4 or 1/8, as long as its sides keep this many pixels; by default it is not.
 
     Raises
     ------
@@ -37,10 +38,9 @@ def read_picture(source: Path | str | bytes, size: int) -> np.ndarray:
                         f"{picture.width}×{picture.height} pixels is over the limit of "
                         f"{MAX_PIXELS / 1e6:.0f} million"
                     )
-                # a JPEG can be decoded at 1/2, 1/4 or 1/8 of its size: less work, less memory
-                picture.draft(picture.mode, (2 * size, 2 * size))
-                upright = ImageOps.exif_transpose(picture)
-                return np.asarray(ImageOps.fit(_to_rgb(upright), (size, size)))
+                if least:  # less work, less memory
+                    picture.draft(picture.mode, (least, least))
+                return ImageOps.exif_transpose(picture)
     except UnreadablePicture:
         raise
     except UnidentifiedImageError as error:
@@ -54,7 +54,16 @@ def read_picture(source: Path | str | bytes, size: int) -> np.ndarray:
         raise UnreadablePicture(f"damaged ({str(error) or type(error).__name__})") from error
 
 
-def _to_rgb(picture: Image.Image) -> Image.Image:
+def read_picture(source: Path | str | bytes, size: int) -> np.ndarray:
+    """Read one picture as uint8 size×size×3: upright, on white, the middle square.
+
+    Raises UnreadablePicture as `open_picture` does.
+    """
+    picture = to_rgb(open_picture(source, 2 * size))
+    return np.asarray(ImageOps.fit(picture, (size, size)))
+
+
+def to_rgb(picture: Image.Image) -> Image.Image:
     """Any mode to RGB: 16-bit and float are scaled to 8 bits, transparency goes on white."""
     if picture.mode.startswith("I"):  # I;16 and its kin; convert() would clip them at 255
         values = np.asarray(picture, dtype=np.float64) / 257
@@ -72,6 +81,15 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
     return picture.convert("RGB")
 
 
+def files_below(folder: Path) -> list[Path]:
+    """Every file below `folder` that is not hidden, in the order of their paths."""
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not any(part[0] == "." for part in path.relative_to(folder).parts)
+    ]
+
+
 def read_folder(folder: Path, size: int) -> tuple[np.ndarray, list[str], list[str]]:
     """Read every picture below `folder`, each made small as soon as it is decoded.
 
@@ -81,11 +99,7 @@ def read_folder(folder: Path, size: int) -> tuple[np.ndarray, list[str], list[st
     ids : N paths relative to `folder`, with forward slashes.
     skipped : "path (reason)" of every file that is not among them; hidden files are not counted.
     """
-    paths = [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not any(part[0] == "." for part in path.relative_to(folder).parts)
-    ]
+    paths = files_below(folder)
     images = np.empty((len(paths), size, size, 3), np.uint8)
 
     def read_into(i: int) -> str:

@@ -1,7 +1,7 @@
 """Figures made of numbers: bars, curves, matrices."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib import rc_context
@@ -65,11 +65,12 @@ def show_curve(
                       label=name, marker="o" if len(x) <= 20 else None)  # fmt: skip
         for name, level in (levels or {}).items():
             axes.axhline(level, color=GREY, linestyle=":", linewidth=1.5)
-            left, right = (min(abs(v[end] - level) for v in curves.values()) for end in (0, -1))
-            at, side = (0.01, "left") if left > right else (1, "right")  # where the curves are not
+            at, side = _emptier(x, curves.values(), level, log)
             axes.annotate(name, (at, level), xycoords=("axes fraction", "data"), ha=side,
                           va="bottom", color=INK, fontsize=11)  # fmt: skip
-        if any(curves):
+        if len(curves) > 3:  # they leave no room inside
+            axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+        elif any(curves):
             axes.legend(frameon=False)
         axes.set(xlabel=xlabel, ylabel=ylabel)
         if "x" in log:
@@ -85,6 +86,21 @@ def show_curve(
         for name, values in curves.items()
     )
     return show(figure, f"{title}: {told} as {xlabel} goes from {x[0]} to {x[-1]}")
+
+
+def _emptier(
+    x: Sequence[float], curves: Iterable[Sequence[float]], level: float, log: str
+) -> tuple[float, Literal["left", "right"]]:
+    """Where to name a level: at the end of the axis whose third is farther from every curve."""
+    along = np.log(x) if "x" in log else np.asarray(x, float)
+    along = (along - along.min()) / (np.ptp(along) or 1)
+    near = {"left": along <= 1 / 3, "right": along >= min(2 / 3, along.max())}
+    heights = np.array([*curves, np.full(len(along), level)], float)
+    if "y" in log:
+        heights = np.log(heights.clip(min=np.finfo(float).tiny))
+    away = np.abs(heights[:-1] - heights[-1])
+    apart = {side: away[:, there].min() for side, there in near.items()}
+    return (0.01, "left") if apart["left"] > apart["right"] else (1, "right")
 
 
 def show_matrix(
