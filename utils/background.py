@@ -210,7 +210,7 @@ def max_f_beta(found: np.ndarray, truth: np.ndarray, beta_squared: float = 0.3) 
     """
     a, b = _shares(found), _shares(truth) >= 0.5
     best = 0.0
-    for threshold in np.linspace(0, 1, 52)[1:]:
+    for threshold in np.arange(1, 256) / 255:
         cut = a >= threshold
         hit = (cut & b).sum((1, 2))
         precision = (hit / np.maximum(cut.sum((1, 2)), 1)).mean()

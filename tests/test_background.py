@@ -1,0 +1,209 @@
+"""Backgrounds: found and removed through rembg with a network made here, and measured."""
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx import TensorProto, helper
+from PIL import Image
+
+from utils.background import (
+    cut_out,
+    cut_out_folder,
+    find_masks,
+    iou,
+    load_session,
+    max_f_beta,
+    mean_absolute_error,
+    remove_background,
+)
+from utils.embedder import ModelUnavailable
+from utils.images import ImageSet
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory):
+    """A real ONNX network that takes what is bright for foreground."""
+    path = tmp_path_factory.mktemp("network") / "bright.onnx"
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 64, 64])
+    mask = helper.make_tensor_value_info("mask", TensorProto.FLOAT, [1, 1, 64, 64])
+    axes = helper.make_tensor("axes", TensorProto.INT64, [1], [1])
+    steep = helper.make_tensor("steep", TensorProto.FLOAT, [], [20.0])
+    nodes = [
+        helper.make_node("ReduceMean", ["image", "axes"], ["mean"], keepdims=1),
+        helper.make_node("Mul", ["mean", "steep"], ["logit"]),
+        helper.make_node("Sigmoid", ["logit"], ["mask"]),
+    ]
+    graph = helper.make_graph(nodes, "bright", [image], [mask], [axes, steep])
+    opset = helper.make_opsetid("", 18)
+    onnx.save(helper.make_model(graph, opset_imports=[opset], ir_version=9), path)
+    return load_session(path=path)
+
+
+def bright_square(size=(64, 64), mode="RGB"):
+    """A white square on black, its left upper quarter."""
+    pixels = np.zeros((size[1], size[0], 3), np.uint8)
+    pixels[: size[1] // 2, : size[0] // 2] = 255
+    return Image.fromarray(pixels).convert(mode)
+
+
+@pytest.fixture
+def pictures():
+    pixels = np.stack([np.asarray(bright_square()), np.asarray(bright_square()) // 2 + 20])
+    return ImageSet(pixels, np.array([0, 1]), ["a", "b"], ["one", "two"])
+
+
+def test_the_network_finds_the_foreground_through_rembg(session, pictures):
+    masks = find_masks(pictures, session)
+    assert masks.shape == (2, 64, 64) and masks.dtype == np.uint8
+    assert masks[0, :30, :30].min() > 250 and masks[0, 34:, 34:].max() < 5
+
+
+@pytest.mark.parametrize("behind, value", [("white", 255), ("mean", 255 / 4)])
+def test_what_is_pasted_behind_is_plain_and_the_foreground_stays(session, pictures, behind, value):
+    clean = remove_background(pictures, session, behind=behind)
+    assert abs(int(clean.images[0, 60, 60, 0]) - value) <= 2
+    assert clean.images[0, 10, 10].tolist() == [255, 255, 255]
+    assert clean.ids == pictures.ids and (clean.labels == pictures.labels).all()
+    assert (pictures.images[0, 60, 60] == 0).all(), "the originals were changed"
+
+
+def test_blur_keeps_the_colours_about_and_no_edge(session, pictures):
+    blurred = remove_background(pictures, session, behind="blur").images[0]
+    assert 0 < blurred[34, 10].mean() < 255
+    assert np.abs(np.diff(blurred[36:, :, 0].astype(int), axis=1)).max() < 20
+
+
+def test_true_masks_can_be_used_instead(pictures):
+    masks = np.zeros((2, 64, 64), np.uint8)
+    assert (remove_background(pictures, masks=masks).images == 255).all()
+    assert (remove_background(pictures, masks=masks + 255).images == pictures.images).all()
+
+
+def test_masks_that_do_not_fit_and_an_unknown_colour_are_refused(pictures):
+    with pytest.raises(ValueError, match="uint8 masks of"):
+        remove_background(pictures, masks=np.zeros((2, 32, 32), np.uint8))
+    with pytest.raises(ValueError, match="white, mean or blur"):
+        remove_background(pictures, masks=np.zeros((2, 64, 64), np.uint8), behind="pink")
+
+
+@pytest.mark.parametrize("size", [(1, 1), (900, 3), (3, 500), (300, 200)])
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "CMYK"])
+def test_a_picture_of_any_shape_and_mode_is_cut_out_at_its_own_size(session, size, mode):
+    cut = cut_out(bright_square(size, mode), session)
+    assert cut.size == size and cut.mode == "RGBA"
+
+
+def test_transparency_that_is_there_already_is_kept(session):
+    given_alpha = bright_square().convert("RGBA")
+    given_alpha.putalpha(Image.fromarray(np.full((64, 64), 7, np.uint8)))
+    assert cut_out(given_alpha, session).getextrema()[3] == (7, 7)
+
+
+@pytest.mark.parametrize("level", [0, 255])
+def test_a_picture_with_nothing_or_everything_in_it_gets_an_even_mask(session, level):
+    one = ImageSet(np.full((1, 64, 64, 3), level, np.uint8), np.array([-1]), [], ["one"])
+    assert np.ptp(find_masks(one, session)) == 0
+
+
+@pytest.fixture
+def folder(tmp_path):
+    source = tmp_path / "photos"
+    (source / "sub").mkdir(parents=True)
+    bright_square((80, 50)).save(source / "one.jpg")
+    bright_square((20, 30)).save(source / "one.png")
+    bright_square((64, 64), "L").save(source / "sub" / "two.bmp")
+    (source / "notes.txt").write_text("not a picture")
+    return source
+
+
+def test_a_folder_is_cut_out_picture_by_picture_and_the_originals_stay(folder, tmp_path, session):
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    skipped = cut_out_folder(folder, tmp_path / "out", session)
+    made = sorted(
+        p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*.*")
+    )
+    assert made == ["one.jpg.png", "one.png", "sub/two.bmp.png"]
+    assert skipped == ["notes.txt (not a picture)"]
+    with Image.open(tmp_path / "out" / "one.jpg.png") as cut:
+        assert cut.size == (80, 50) and cut.mode == "RGBA"
+        assert np.asarray(cut)[5, 5, 3] > 250 and np.asarray(cut)[45, 75, 3] < 5
+    assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_an_interrupted_folder_goes_on_where_it_was(folder, tmp_path, session):
+    cut_out_folder(folder, tmp_path / "out", session)
+    kept = tmp_path / "out" / "one.png"
+    kept.write_bytes(b"mine")
+    (tmp_path / "out" / "one.jpg.png").unlink()
+    cut_out_folder(folder, tmp_path / "out", session)
+    assert kept.read_bytes() == b"mine" and (tmp_path / "out" / "one.jpg.png").exists()
+
+
+@pytest.mark.parametrize("within", [".", "sub", "new/below"])
+def test_cut_outs_among_the_originals_are_refused(folder, session, within):
+    with pytest.raises(ValueError, match="outside it"):
+        cut_out_folder(folder, folder / within, session)
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path, session):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        cut_out_folder(tmp_path / "nowhere", tmp_path / "out", session)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not a network"])
+def test_a_network_that_is_missing_or_damaged_is_one_sentence(tmp_path, content):
+    path = tmp_path / "broken.onnx"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ModelUnavailable, match=r"cannot be loaded .* git"):
+        load_session(path=path)
+
+
+def test_a_download_that_cannot_work_is_one_sentence(tmp_path, monkeypatch, no_network):
+    monkeypatch.setenv("U2NET_HOME", str(tmp_path))
+    with pytest.raises(ModelUnavailable, match="'u2netp' cannot be loaded"):
+        load_session("u2netp")
+
+
+MASKS = st.lists(st.lists(st.integers(0, 255), min_size=6, max_size=6), min_size=2, max_size=2)
+
+
+def one_mask(rows):
+    return np.array(rows, np.uint8)[None]
+
+
+@given(MASKS, MASKS)
+def test_iou_and_error_are_what_counting_pixel_by_pixel_gives(found, truth):
+    pairs = [
+        (f / 255, t / 255)
+        for a, b in zip(found, truth, strict=True)
+        for f, t in zip(a, b, strict=True)
+    ]
+    both = sum(f >= 0.5 and t >= 0.5 for f, t in pairs)
+    either = sum(f >= 0.5 or t >= 0.5 for f, t in pairs)
+    assert iou(one_mask(found), one_mask(truth))[0] == pytest.approx(both / either if either else 1)
+    error = sum(abs(f - t) for f, t in pairs) / len(pairs)
+    assert mean_absolute_error(one_mask(found), one_mask(truth))[0] == pytest.approx(error)
+
+
+@given(MASKS)
+def test_a_mask_agrees_with_itself(rows):
+    mask = one_mask(rows)
+    assert iou(mask, mask)[0] == 1 and mean_absolute_error(mask, mask)[0] == 0
+    if (mask >= 128).any():
+        assert max_f_beta(mask, mask) == pytest.approx(1)
+
+
+def test_f_beta_takes_the_best_threshold():
+    truth = np.array([[[255, 255, 0, 0]]], np.uint8)
+    found = np.array([[[0.2, 0.2, 0.1, 0.1]]])
+    assert max_f_beta(found, truth) == pytest.approx(1)
+    half = np.array([[[1.0, 1.0, 1.0, 1.0]]])
+    assert max_f_beta(half, truth) == pytest.approx(1.3 * 0.5 / (0.3 * 0.5 + 1))
+
+
+def test_masks_of_another_shape_are_refused():
+    with pytest.raises(ValueError, match="N×H×W"):
+        iou(np.zeros((4, 4)), np.zeros((4, 4)))
