@@ -666,7 +666,7 @@ check(
 
 
 # %%
-def learn(network, steps=60):
+def learn(network, steps=80):
     """Share of unseen digits that a network gets right after some steps of Adam."""
     optimizer = torch.optim.Adam(network.parameters(), 1e-3)
     for _ in range(steps):
@@ -676,23 +676,23 @@ def learn(network, steps=60):
     return (network.eval()(x[1000:]).argmax(1) == y[1000:]).float().mean().item()
 
 
-accuracy = {f"16 layers, {name}": learn(stack(16, *kind)) for name, kind in kinds.items()}
+accuracy = {f"24 layers, {name}": learn(stack(24, *kind)) for name, kind in kinds.items()}
 accuracy |= {"1 layer, with both": learn(stack(1, True, True))}
 show_bars(
     accuracy,
     unit="accuracy on 797 unseen digits",
-    title=f"With shortcut and norm 16 layers learn: {accuracy['16 layers, with both']:.0%}",
+    title=f"With shortcut and norm 24 layers learn: {accuracy['24 layers, with both']:.0%}",
 )
 
 # %%
 check(
     "A norm alone saves the gradient, yet not the learning",
-    accuracy["16 layers, with norm"] < accuracy["16 layers, with both"] - 0.2,
+    accuracy["24 layers, with norm"] < accuracy["24 layers, with both"] - 0.2,
 )
-check("The plain stack learns next to nothing", accuracy["16 layers, plain"] < 0.3)
+check("The plain stack learns next to nothing", accuracy["24 layers, plain"] < 0.3)
 check(
     "On digits, depth gains nothing over a single layer",
-    accuracy["16 layers, with both"] < accuracy["1 layer, with both"] + 0.03,
+    accuracy["24 layers, with both"] < accuracy["1 layer, with both"] + 0.03,
 )
 
 # %% [markdown]
