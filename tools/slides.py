@@ -6,7 +6,7 @@
 
 A deck is Markdown for reveal.js: `---` between slides, `Note:` before what the speaker says, which
 begins with the time it takes (`Note: 2 min. …`). Numbers are marks, as in lessons. A picture
-written `![](figures/name.png)` gets the alt text that tools/figures.py stored inside the file.
+written `![](figures/name.png)` gets the alt text that tools/figures stored inside the file.
 """
 
 import argparse

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 
 from utils.plots.style import COLOURS, GREY, INK, STYLE, Shown, put_title, show
 
@@ -73,19 +74,24 @@ def show_curve(
         elif any(curves):
             axes.legend(frameon=False)
         axes.set(xlabel=xlabel, ylabel=ylabel)
-        if "x" in log:
-            axes.set_xscale("log", base=2)
-        if "y" in log:
-            axes.set_yscale("log")
-        else:
-            axes.yaxis.set_major_formatter("{x:,.12g}")
-        axes.xaxis.set_major_formatter("{x:,.12g}")
+        _scale(axes, log)
         put_title(figure, title)
     told = "; ".join(
         f"{name or ylabel} from {float(values[0]):.3g} to {float(values[-1]):.3g}"
         for name, values in curves.items()
     )
     return show(figure, f"{title}: {told} as {xlabel} goes from {x[0]} to {x[-1]}")
+
+
+def _scale(axes: Axes, log: str) -> None:
+    """Linear or logarithmic axes, with numbers written out wherever they are not powers of ten."""
+    if "x" in log:
+        axes.set_xscale("log", base=2)
+    if "y" in log:
+        axes.set_yscale("log")
+    else:
+        axes.yaxis.set_major_formatter("{x:,.12g}")
+    axes.xaxis.set_major_formatter("{x:,.12g}")
 
 
 def _emptier(

@@ -1,34 +1,19 @@
-"""Draw the figures that README and slides show, from the embedded pictures and results/.
+"""The figures of the deck of lesson 00, and the README's."""
 
-    python -m tools.figures               draws all into slides/figures/
-    python -m tools.figures neighbours    draws those that are named
-
-Each PNG carries its alt text inside, where tools/slides.py finds it. OpenMoji, which is
-share-alike, is left out of every one of them.
-"""
-
-import io
-import sys
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
-from matplotlib.figure import Figure
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
-from utils import ROOT
+from tools.figures.shared import save, searched, without_openmoji
 from utils.course import measured
 from utils.distances import nearest
-from utils.embed import colour_histogram, embed
+from utils.embed import colour_histogram
 from utils.images import ImageSet, load_images
-from utils.models import load_model
 from utils.plots import show_bars, show_images, show_neighbours
 from utils.plots.style import DPI, INK, STYLE, Shown
 
-FIGURES = ROOT / "slides" / "figures"
 QUERIES = ("noto/lion", "fluent/watermelon", "twemoji/owl")
 ASKED = ("lion", "octopus")  # the things that the deck asks with
 WRONG = ("twemoji/baby-chick", "twemoji/bat")  # a near miss and a miss
@@ -39,30 +24,6 @@ WAYS = {
     "cnn-photos": "network, trained on photos",
     "cnn-scenes": "… and then on scenes",
 }
-
-
-def without_openmoji(pictures: ImageSet) -> ImageSet:
-    artists = pictures.relabel("artist")
-    return pictures[[i for i in range(len(pictures)) if artists.label_of(i) != "openmoji"]]
-
-
-@cache
-def searched() -> tuple[ImageSet, np.ndarray]:
-    """The test scenes that figures may show, and their embeddings."""
-    gallery = without_openmoji(load_images("scenes", "test"))
-    return gallery, embed(load_model("cnn"), gallery)
-
-
-def save(figure: Figure, name: str, alt: str = "", dpi: int = 2 * DPI) -> None:
-    """Write a figure as a PNG of 256 colours, a third of the size, with its alt text inside."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi, bbox_inches="tight", pad_inches=0.05)
-    colours = Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    told = PngInfo()
-    told.add_itxt("Description", alt or figure.alt)
-    path = FIGURES / f"{name}.png"
-    colours.save(path, pnginfo=told, optimize=True)
-    print(f"wrote {path.relative_to(ROOT)}, {path.stat().st_size / 1000:.0f} kB")
 
 
 def neighbours() -> None:
@@ -244,14 +205,3 @@ DRAWN = (
     neighbours, many_scenes, octopus_drawings, octopus_scenes, embeddings, asked_network,
     histogram, asked_colours, recall_scenes, failures, three_alikes, recall_photos,
 )  # fmt: skip
-
-
-def main(names: list[str]) -> None:
-    FIGURES.mkdir(parents=True, exist_ok=True)
-    for draw in DRAWN:
-        if not names or draw.__name__ in names:
-            draw()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

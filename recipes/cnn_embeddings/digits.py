@@ -1,0 +1,110 @@
+"""On handwritten digits: what depth does without shortcuts, and who reads them best."""
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor, nn
+
+from recipes.cnn_embeddings.vectors import over_seeds
+from utils.embed import embed
+from utils.embedder import Embedder
+from utils.metrics import Score
+from utils.models import load_model
+
+KINDS = {  # shortcut, norm
+    "plain": (False, False),
+    "with norm": (False, True),
+    "with shortcut": (True, False),
+    "with both": (True, True),
+}
+DEPTHS = [1, 2, 4, 8, 16, 32]
+DEEP = 24  # layers that learn
+
+
+class Layer(nn.Module):
+    """A plain layer, with a norm or a shortcut around it if so."""
+
+    def __init__(self, width: int, shortcut: bool, norm: bool) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, width)
+        self.norm = nn.BatchNorm1d(width) if norm else nn.Identity()
+        self.shortcut = shortcut
+
+    def forward(self, x: Tensor) -> Tensor:
+        f = F.relu(self.norm(self.linear(x)))
+        return f + x if self.shortcut else f
+
+
+def stack(depth: int, shortcut: bool, norm: bool, seed: int) -> nn.Sequential:
+    torch.manual_seed(seed)
+    body = [Layer(32, shortcut, norm) for _ in range(depth)]
+    return nn.Sequential(nn.Linear(64, 32), *body, nn.Linear(32, 10))
+
+
+def first_gradient(network: nn.Sequential, x: Tensor, y: Tensor) -> float:
+    """Length of the gradient of the first layer's weights."""
+    F.cross_entropy(network(x[:256]), y[:256]).backward()
+    return network[0].weight.grad.norm().item()
+
+
+def learn(network: nn.Sequential, x: Tensor, y: Tensor, steps: int = 80) -> float:
+    """Share of unseen digits that a network gets right after some steps of Adam."""
+    optimizer = torch.optim.Adam(network.parameters(), 1e-3)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        F.cross_entropy(network(x[:1000]), y[:1000]).backward()
+        optimizer.step()
+    return (network.eval()(x[1000:]).argmax(1) == y[1000:]).float().mean().item()
+
+
+def depth() -> dict[str, Any]:
+    """Gradient at the first layer by depth, and accuracy after a few steps, a kind of stack.
+
+    On one thread: such small layers are fastest there, and the answer is the same on any number of
+    cores (on more, sums in another order move an accuracy within the spread of the seeds).
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    digits = load_digits()
+    x, y = torch.tensor(digits.data / 16).float(), torch.tensor(digits.target)
+    record: dict[str, Any] = {"layers": DEPTHS, "gradient": {}, "accuracy": {}}
+    for name, kind in KINDS.items():
+        gradient = over_seeds(
+            lambda seed, kind=kind: [first_gradient(stack(d, *kind, seed), x, y) for d in DEPTHS]
+        )
+        record["gradient"][name] = gradient | {"deepest": gradient["median"][-1]}
+        record["accuracy"][f"{DEEP} layers, {name}"] = over_seeds(
+            lambda seed, kind=kind: learn(stack(DEEP, *kind, seed), x, y)
+        )
+    record["accuracy"]["1 layer, with both"] = over_seeds(
+        lambda seed: learn(stack(1, True, True, seed), x, y)
+    )
+    torch.set_num_threads(threads)
+    return record
+
+
+def probe(model: Embedder) -> dict[str, Any]:
+    """Accuracy on unseen digits of a linear probe on pixels and on embeddings."""
+    digits = load_digits()
+    big = (np.kron(digits.images, np.ones((1, 4, 4))) * 255 / 16).astype(np.uint8)
+    big = np.repeat(big[..., None], 3, axis=3)  # 32×32, in colour
+    read_by = {
+        "pixels": digits.data,
+        "random weights": embed(load_model("cnn", trained=False), big, cache=False),
+        "photos": embed(load_model("cnn-photos"), big, cache=False),
+        "scenes": embed(model, big, cache=False),
+    }
+    record = {}
+    for name, numbers in read_by.items():
+        fitted = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
+        fitted.fit(numbers[:900], digits.target[:900])
+        hits = (fitted.predict(numbers[900:]) == digits.target[900:]).astype(np.float64)
+        score = Score(hits, np.arange(len(hits)), 0)
+        record[name] = {"accuracy": float(score), "interval": score.interval()}
+    return record

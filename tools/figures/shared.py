@@ -1,0 +1,48 @@
+"""What the figures of all decks share: what they may show, how they are written."""
+
+import io
+from functools import cache
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from utils import ROOT
+from utils.embed import embed
+from utils.images import ImageSet, load_images
+from utils.models import load_model
+from utils.plots.style import DPI
+
+FIGURES = ROOT / "slides" / "figures"
+
+
+def without_openmoji(pictures: ImageSet) -> ImageSet:
+    artists = pictures.relabel("artist")
+    return pictures[[i for i in range(len(pictures)) if artists.label_of(i) != "openmoji"]]
+
+
+@cache
+def searched() -> tuple[ImageSet, np.ndarray]:
+    """The test scenes that figures may show, and their embeddings."""
+    gallery = without_openmoji(load_images("scenes", "test"))
+    return gallery, embed(load_model("cnn"), gallery)
+
+
+def larger(figure: Figure, by: float) -> None:
+    """Make all text larger, for a figure that a slide shows smaller than a notebook does."""
+    for text in figure.findobj(Text):
+        text.set_fontsize(text.get_fontsize() * by)
+
+
+def save(figure: Figure, name: str, alt: str = "", dpi: int = 2 * DPI) -> None:
+    """Write a figure as a PNG of 256 colours, a third of the size, with its alt text inside."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi, bbox_inches="tight", pad_inches=0.05)
+    colours = Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    told = PngInfo()
+    told.add_itxt("Description", alt or figure.alt)
+    path = FIGURES / f"{name}.png"
+    colours.save(path, pnginfo=told, optimize=True)
+    print(f"wrote {path.relative_to(ROOT)}, {path.stat().st_size / 1000:.0f} kB")
