@@ -43,9 +43,8 @@ def receptive_field(model: Embedder, layer: str) -> int:
 
 def layers(model: Embedder, gallery: ImageSet) -> dict[str, Any]:
     """Of the nine pictures that excite a channel most: how many pairs show the same thing?"""
-    some = gallery[::2]
-    things, record = some.labels, {}
-    for layer, maps in feature_maps(model, some, LAYERS).items():
+    things, record = gallery.labels, {}
+    for layer, maps in feature_maps(model, gallery, LAYERS).items():
         best = np.argsort(-maps.max((2, 3)), axis=0)[:9].T
         same = things[best][:, :, None] == things[best][:, None, :]
         record[layer.replace(".", " ")] = {  # a mark cannot hold a dot
@@ -57,7 +56,7 @@ def layers(model: Embedder, gallery: ImageSet) -> dict[str, Any]:
     last = record[LAST.replace(".", " ")]["agreement"]
     return record | {
         "input": model.module.size,
-        "pictures": len(some),
+        "pictures": len(gallery),
         "chance": chance,
         "last_over_chance": last / chance,
     }
