@@ -121,6 +121,12 @@ def test_check_changes_nothing_and_names_what_is_stale_then_all_is_well_after_a_
     assert main(["--check"], project) == 0
 
 
+@pytest.mark.parametrize("broken", ["{{results:cnn.score}}", "{{results cnn.score:.2f}}"])
+def test_a_mark_without_a_format_stops_the_build(broken):
+    with pytest.raises(BuildError, match="a mark is {{results:file.key:format}}"):
+        fill(f"It is {broken}.", "a lesson")
+
+
 @pytest.mark.parametrize("solved", [False, True])
 def test_the_link_to_colab_and_the_setup_cell_stand_between_the_title_and_the_lesson(
     project, solved

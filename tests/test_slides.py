@@ -25,6 +25,7 @@ from tools.slides import (
     protect_tex,
     server,
 )
+from utils import ROOT
 
 LOOK = (Path(__file__).parent / "look_at_slide.js").read_text("utf-8")
 DECKS = [deck.stem for deck in decks()]
@@ -80,8 +81,8 @@ def walked(request, size, chrome, address):
     return {"slides": slides, "said": said, "asked": asked, "address": address}
 
 
-def test_there_is_a_deck_for_every_lesson_that_is_said_to_have_one():
-    assert "00_start_here" in DECKS
+def test_every_lesson_has_its_deck():
+    assert DECKS == sorted(path.stem for path in (ROOT / "lessons").glob("[0-9][0-9]_*.py"))
 
 
 def test_nothing_is_cut_off_pale_tiny_missing_or_without_alt_text(walked):

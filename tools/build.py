@@ -76,8 +76,12 @@ def number(key: str, form: str, where: str, root: Path = ROOT) -> str:
 
 
 def fill(text: str, where: str, root: Path = ROOT) -> str:
-    """`text` with every mark replaced by its number."""
-    return MARK.sub(lambda m: number(m[1], m[2], where, root), text)
+    """`text` with every mark replaced by its number; BuildError for one that has no format."""
+    filled = MARK.sub(lambda m: number(m[1], m[2], where, root), text)
+    if "{{results" in filled:
+        broken = filled[filled.index("{{results") :][:60].splitlines()[0]
+        raise BuildError(f"{where} holds {broken!r}; a mark is {{{{results:file.key:format}}}}.")
+    return filled
 
 
 def refresh(text: str, where: str, root: Path = ROOT) -> str:
