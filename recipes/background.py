@@ -12,6 +12,7 @@ results/background.json.
 
 import argparse
 import time
+from typing import Any
 
 import numpy as np
 import torch
@@ -203,6 +204,22 @@ def validate(model: SmallU2Net) -> float:
     return float(iou(found, scenes.masks).mean())
 
 
+def halve(graph: Any) -> None:
+    """Keep the weights as float16 in the file; each is cast back where it is used."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    casts = []
+    for weights in graph.initializer:
+        values = numpy_helper.to_array(weights)
+        if values.dtype == np.float32 and values.size > 100:
+            name = weights.name
+            weights.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
+            casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
 def export(model: SmallU2Net) -> None:
     """Write models/background.onnx, without the paths that the exporter notes in it."""
     import onnx
@@ -222,6 +239,7 @@ def export(model: SmallU2Net) -> None:
         graph = onnx.load(partial)
         for part in (graph, graph.graph, *graph.graph.node, *graph.graph.value_info):
             del part.metadata_props[:]
+        halve(graph.graph)
         onnx.save(graph, partial)
 
 

@@ -123,7 +123,7 @@ def test_check_changes_nothing_and_names_what_is_stale_then_all_is_well_after_a_
 
 @pytest.mark.parametrize("broken", ["{{results:cnn.score}}", "{{results cnn.score:.2f}}"])
 def test_a_mark_without_a_format_stops_the_build(broken):
-    with pytest.raises(BuildError, match="a mark is {{results:file.key:format}}"):
+    with pytest.raises(BuildError, match=r"a mark is \{\{results:file\.key:format\}\}"):
         fill(f"It is {broken}.", "a lesson")
 
 
