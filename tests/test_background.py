@@ -19,7 +19,7 @@ from utils.background import (
     remove_background,
 )
 from utils.embedder import ModelUnavailable
-from utils.images import ImageSet
+from utils.images import ImageSet, load_images
 
 
 @pytest.fixture(scope="module")
@@ -207,3 +207,10 @@ def test_f_beta_takes_the_best_threshold():
 def test_masks_of_another_shape_are_refused():
     with pytest.raises(ValueError, match="N×H×W"):
         iou(np.zeros((4, 4)), np.zeros((4, 4)))
+
+
+def test_the_shipped_network_finds_things_that_it_never_saw():
+    scenes = load_images("scenes", "test")[::20]
+    found = remove_background(scenes)
+    assert iou(found.masks, scenes.masks).mean() > 0.85
+    assert found.images[0].max() == 255

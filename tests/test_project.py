@@ -49,13 +49,14 @@ def test_every_model_has_weights_and_a_card_that_tells_where_they_come_from(card
     for field in ("recipe", "commit", "tree_clean", "data", "seconds", "machine", "metrics",
                   "licence"):  # fmt: skip
         assert field in told, field
-    weights = card.with_suffix(".safetensors")
-    assert weights.stat().st_size <= 6_000_000
+    weights = [card.with_suffix(end) for end in (".safetensors", ".onnx", "")]
+    files = [f for w in weights for f in (w.rglob("*") if w.is_dir() else [w]) if f.is_file()]
+    assert files and sum(file.stat().st_size for file in files) <= 6_000_000
 
 
 def test_all_weights_together_stay_small():
     assert len(CARDS) >= 2
-    total = sum(p.stat().st_size for p in (ROOT / "models").iterdir())
+    total = sum(p.stat().st_size for p in (ROOT / "models").rglob("*") if p.is_file())
     assert total <= 30_000_000
 
 
