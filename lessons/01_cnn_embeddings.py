@@ -115,10 +115,8 @@ def report(way):
     """Size, quality and milliseconds of one search among all pictures."""
     searched = Gallery(way)
     seconds = min(timeit.repeat(lambda: searched.nearest(way[:1], 10), number=10, repeat=3)) / 10
-    recall, precision = (
-        recall_at_k(way, gallery.labels),
-        mean_average_precision_at_r(way, gallery.labels),
-    )
+    recall = recall_at_k(way, gallery.labels)
+    precision = mean_average_precision_at_r(way, gallery.labels)
     return {
         "numbers": way.shape[1],
         "recall@1": recall,
@@ -127,6 +125,7 @@ def report(way):
     }
 
 
+# %%
 noisy = one_hot + 1e-3 * np.random.default_rng(0).normal(size=one_hot.shape)
 table = pd.DataFrame({name: report(way) for name, way in (ways | {"one-hot": noisy}).items()}).T
 table.style.format("{:.3f}").format("{:,.0f}", subset="numbers")
@@ -288,6 +287,7 @@ def receptive_field(layer):
     return int(touched.max() - touched.min() + 1)
 
 
+# %%
 fields = {layer: receptive_field(layer) for layer in layers}
 print(", ".join(f"{layer} {field}" for layer, field in fields.items()), f"of {side} pixels")
 
@@ -337,6 +337,7 @@ def agreement(layer):
     return (same.sum((1, 2)) - 9).mean() / 72
 
 
+# %%
 agree = {layer: agreement(layer) for layer in layers}
 guess = np.mean([(things == thing).sum() - 1 for thing in things]) / (len(things) - 1)
 show_bars(
@@ -381,6 +382,7 @@ def unit(vectors):
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
+# %%
 last = layers[-1]
 slid = [feature_maps(model, np.roll(some.images, shift, axis=2), [last])[last] for shift in shifts]
 drift = {
@@ -522,6 +524,7 @@ training = load_images("scenes", split="train")
 taught, tested = (feature_maps(model, pictures, [last])[last] for pictures in (training, gallery))
 
 
+# %%
 def largest(maps):
     return maps.max((2, 3))
 
@@ -529,9 +532,7 @@ def largest(maps):
 def places(pictures):
     """The centre of each thing, in pixels: N×2."""
     weight = pictures.masks / pictures.masks.sum((1, 2), keepdims=True)
-    return np.stack(
-        [(weight.sum(1) * np.arange(64)).sum(1), (weight.sum(2) * np.arange(64)).sum(1)], 1
-    )
+    return np.stack([weight.sum(1) @ np.arange(64), weight.sum(2) @ np.arange(64)], axis=1)
 
 
 readouts = {"flattened": flatten, "averaged": average, "maximum": largest}
@@ -631,6 +632,7 @@ def first_gradient(network):
     return network[0].weight.grad.norm().item()
 
 
+# %%
 kinds = {
     "plain": (False, False),
     "with norm": (False, True),
@@ -677,6 +679,7 @@ def learn(network, steps=80):
     return (network.eval()(x[1000:]).argmax(1) == y[1000:]).float().mean().item()
 
 
+# %%
 accuracy = {f"24 layers, {name}": learn(stack(24, *kind)) for name, kind in kinds.items()}
 accuracy |= {"1 layer, with both": learn(stack(1, True, True))}
 show_bars(
@@ -743,6 +746,7 @@ def get_embedding(path):
         return F.normalize(model.module(batch).flatten(), dim=0).cpu()
 
 
+# %%
 def find_similar_images(query, database, top_n=3):
     """The top_n names with the most similar embeddings, and their cosine similarity."""
     cosine = nn.CosineSimilarity(dim=0)
@@ -778,11 +782,10 @@ matrix = torch.from_numpy(vectors)
 
 def find_similar_fast(query, top_n=3):
     scores, rows = (matrix @ query).topk(top_n)
-    return [
-        (gallery.ids[i], score) for i, score in zip(rows.tolist(), scores.tolist(), strict=True)
-    ]
+    return list(zip([gallery.ids[i] for i in rows], scores.tolist(), strict=True))
 
 
+# %%
 loop = min(timeit.repeat(lambda: find_similar_images(query, database, 10), number=1, repeat=3))
 product = min(timeit.repeat(lambda: find_similar_fast(query, 10), number=20, repeat=3)) / 20
 print(
@@ -820,18 +823,10 @@ for name, read in (("flattened maps", flatten), ("embedding", average)):
     rebuilt[name] = decoder.predict(unit(read(tested)))
 
 # %%
-some = [
-    gallery.ids.index(id)
-    for id in (
-        "noto/lion",
-        "fluent/watermelon",
-        "twemoji/owl",
-        "noto/octopus",
-        "twemoji/pizza",
-        "emojione/panda",
-        "noto/shark",
-    )
-]
+shown = (
+    "noto/lion fluent/watermelon twemoji/owl noto/octopus twemoji/pizza emojione/panda noto/shark"
+)
+some = [gallery.ids.index(id) for id in shown.split()]
 rows = {"picture": wanted} | rebuilt
 show_grid(
     {name: row[some].reshape(-1, 32, 32, 3).clip(0, 1) for name, row in rows.items()},
@@ -932,6 +927,8 @@ unseen = {
     way: np.mean([in_order(v, names, m, [o for o in mammals if o != m], vehicles) for m in mammals])
     for way, v in by.items()
 }
+
+# %%
 orders = {
     "cat – lion – car": trio,
     "two unseen mammals – a vehicle": unseen["trained"],
