@@ -192,7 +192,7 @@ def save(model: nn.Module) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--steps", type=int, default=1750)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     model, record = train(options.steps, options.seed)
