@@ -12,6 +12,7 @@ from utils.plots import (
     show_curve,
     show_grid,
     show_images,
+    show_matches,
     show_matrix,
     show_neighbours,
 )
@@ -151,3 +152,21 @@ def test_a_levels_name_stands_where_the_curve_is_not():
     rising = show_curve([0, 1], [0, 1], xlabel="x", ylabel="y", levels={"top": 1})
     falling = show_curve([0, 1], [1, 0], xlabel="x", ylabel="y", levels={"top": 1})
     assert [f.axes[0].texts[0].get_ha() for f in (rising, falling)] == ["left", "right"]
+
+
+def test_matches_are_numbered_lines_from_one_picture_to_the_other():
+    picture = np.zeros((16, 16, 3), np.uint8)
+    figure = show_matches(picture, picture, [[2, 3, 5, 6], [8, 8, 9, 9]], title="Alike")
+    (axes,) = figure.axes
+    assert axes.images[0].get_array().shape == (16, 36, 3)
+    ends = [line.get_xydata().tolist() for line in axes.lines[1::2]]
+    assert ends == [[[3, 2], [26, 5]], [[8, 8], [29, 9]]]
+    assert [text.get_text() for text in axes.texts] == ["1", "1", "2", "2"]
+    assert "2 lines" in figure.alt
+
+
+@pytest.mark.parametrize("pairs", [np.zeros((2, 3)), np.zeros((41, 4)), np.zeros(4)])
+def test_matches_that_are_not_rows_of_four_are_refused(pairs):
+    picture = np.zeros((16, 16, 3), np.uint8)
+    with pytest.raises(ValueError, match="rows of 4 numbers"):
+        show_matches(picture, picture, pairs)

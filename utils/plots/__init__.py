@@ -4,6 +4,14 @@ Every `show_…` shows its figure at once, with alt text, and returns it for `sa
 """
 
 from utils.plots.charts import show_bars, show_curve, show_matrix
-from utils.plots.pictures import show_grid, show_images, show_neighbours
+from utils.plots.pictures import show_grid, show_images, show_matches, show_neighbours
 
-__all__ = ["show_bars", "show_curve", "show_grid", "show_images", "show_matrix", "show_neighbours"]
+__all__ = [
+    "show_bars",
+    "show_curve",
+    "show_grid",
+    "show_images",
+    "show_matches",
+    "show_matrix",
+    "show_neighbours",
+]

@@ -8,7 +8,18 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 
 from utils.images import ImageSet
-from utils.plots.style import INK, RIGHT, STYLE, WRONG, Shown, put_title, show
+from utils.plots.style import (
+    COLOURS,
+    HALO,
+    INK,
+    PAPER,
+    RIGHT,
+    STYLE,
+    WRONG,
+    Shown,
+    put_title,
+    show,
+)
 
 
 def _tile(axes: Axes, image: np.ndarray) -> None:
@@ -170,3 +181,40 @@ def show_grid(
         put_title(figure, title)
     across = f"; columns: {', '.join(columns)}" if columns else ""
     return show(figure, f"{title or 'Pictures'}: rows: {', '.join(rows)}{across}")
+
+
+def show_matches(
+    left: np.ndarray, right: np.ndarray, pairs: np.ndarray, *, title: str = ""
+) -> Shown:
+    """Two pictures side by side, and numbered lines from places of one to places of the other.
+
+    Parameters
+    ----------
+    left, right : uint8 H×W×3, of one size. pairs : P×4, a line each: row and column in the left
+        picture, row and column in the right one, in pixels; at most 40.
+
+    Raises ValueError for pictures of different sizes, or pairs that are not P×4 or too many.
+    """
+    pairs = np.asarray(pairs, float)
+    if left.shape != right.shape or pairs.ndim != 2 or pairs.shape[1] != 4 or len(pairs) > 40:
+        raise ValueError(
+            "Matches need two pictures of one size and up to 40 rows of 4 numbers, but these are "
+            f"{left.shape}, {right.shape} and pairs of shape {pairs.shape}."
+        )
+    height, width = left.shape[:2]
+    gap = np.full((height, width // 4, 3), 255, np.uint8)
+    with rc_context(STYLE):
+        figure = Shown(figsize=(9, 4.2 + 0.4 * bool(title)), layout="tight")
+        axes = figure.subplots()
+        _tile(axes, np.concatenate([left, gap, right], axis=1))
+        for number, (y, x, to_y, to_x) in enumerate(pairs, 1):
+            along = ([x, to_x + width + width // 4], [y, to_y])
+            axes.plot(*along, color=PAPER, linewidth=3.5)
+            axes.plot(*along, color=COLOURS[number % 6], linewidth=1.8, marker="o", markersize=5)
+            for at_x, at_y in zip(*along, strict=True):
+                axes.annotate(str(number), (at_x, at_y), (3, 3), textcoords="offset points",
+                              fontsize=9, color=INK, path_effects=[HALO])  # fmt: skip
+        put_title(figure, title)
+    return show(
+        figure, f"{title or 'Matches'}: {len(pairs)} lines from the left picture to the right"
+    )

@@ -6,6 +6,7 @@ import io
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 INK, PAPER, GREY = "#1b1b1b", "#ffffff", "#8a8a8a"
 # Okabe & Ito 2008, dark and light in turn, so that greyscale keeps neighbours apart
@@ -22,6 +23,7 @@ STYLE: dict[Any, Any] = {
     "figure.facecolor": PAPER,
 }
 DPI = 100
+HALO = withStroke(linewidth=2.5, foreground=PAPER)  # behind what is written on a picture
 
 
 class Shown(Figure):
