@@ -12,6 +12,8 @@ from transformers import ViTConfig, ViTImageProcessor, ViTModel
 import utils.vit
 from utils.embed import embed
 from utils.embedder import ModelUnavailable
+from utils.images import load_images
+from utils.metrics import recall_at_k
 from utils.models import load_model
 from utils.vit import look
 
@@ -101,3 +103,12 @@ def test_without_a_network_the_big_one_is_refused_with_what_to_do(
     monkeypatch.delenv("https_proxy", raising=False)
     with pytest.raises(ModelUnavailable, match=r"vit-base-patch16-224 is not on this machine"):
         load_model("vit-base")
+
+
+def test_the_shipped_transformer_finds_things_that_it_never_saw():
+    scenes = load_images("scenes", "validation")
+    found, by_chance = (
+        recall_at_k(embed(load_model("vit", trained=trained), scenes, cache=False), scenes.labels)
+        for trained in (True, False)
+    )
+    assert found > 0.3 > 0.1 > by_chance
