@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from recipes.checkpoints import keep, resume
 from tools.record import provenance, write_json
 from utils import ROOT, replacing
 from utils.background import find_masks, iou, max_f_beta, mean_absolute_error
@@ -152,13 +153,9 @@ def train(steps: int, seed: int) -> tuple[SmallU2Net, dict]:
     model = SmallU2Net().to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), PEAK, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK, steps)
-    record = provenance() | {"steps": steps, "seed": seed, "seconds": 0.0, "loss": []}
+    fresh = {"steps": steps, "seed": seed, "seconds": 0.0, "loss": []}
     saved = {"model": model, "optimizer": optimizer, "schedule": schedule}
-    if CHECKPOINT.exists():
-        kept = torch.load(CHECKPOINT, weights_only=False)
-        for name, part in saved.items():
-            part.load_state_dict(kept[name])
-        record = kept["record"]
+    record = resume(CHECKPOINT, saved) or provenance() | fresh
     done = EVERY * len(record["loss"])
     pictures, masks = scenes_with_masks() if done < steps else (None, None)
     for first in range(done, steps, EVERY):
@@ -174,10 +171,7 @@ def train(steps: int, seed: int) -> tuple[SmallU2Net, dict]:
         record["loss"].append(sum(losses) / EVERY)
         record["seconds"] += time.perf_counter() - start
         print(f"step {first + EVERY}: loss {record['loss'][-1]:.3f}, IoU {validate(model):.3f}")
-        CHECKPOINT.parent.mkdir(parents=True, exist_ok=True)
-        state = {name: part.state_dict() for name, part in saved.items()} | {"record": record}
-        with replacing(CHECKPOINT) as partial:
-            torch.save(state, partial)
+        keep(CHECKPOINT, saved, record)
     return model.eval(), record
 
 

@@ -19,11 +19,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from recipes.checkpoints import keep, resume
 from recipes.evaluate import retrieval
 from tools.record import provenance, write_json
-from utils import ROOT, replacing
+from utils import ROOT
 from utils.embed import embed
-from utils.embedder import MODELS
+from utils.embedder import MODELS, Preprocess
 from utils.emoji import read_emoji, read_textures
 from utils.images import load_images
 from utils.models import load_model
@@ -36,6 +37,8 @@ SIZE, PATCH = 64, 8
 VARIANTS, PHOTOS = 24, 25_000  # scenes of each drawing, besides it on white; photos for the teacher
 THINGS, EACH, OTHERS = 48, 3, 48  # a batch: 48 things × 3 pictures, and 48 photos
 PEAK, DECAY, MARGIN, MIXING, EVERY = 1e-3, 0.05, 0.2, 0.08, 250
+HALF = (0.5, 0.5, 0.5)  # mean and standard deviation, as ViTs have them: pixels from −1 to 1
+to_input = Preprocess(SIZE, HALF, HALF)
 
 
 def new_vit() -> nn.Module:
@@ -54,12 +57,6 @@ def new_vit() -> nn.Module:
         attn_implementation="eager",
     )
     return ViTModel(config, add_pooling_layer=False)
-
-
-def to_input(pixels: Tensor) -> Tensor:
-    """uint8 N×H×W×3 → float32 N×3×64×64 from −1 to 1, as the saved image processor does it."""
-    x = pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
-    return x if x.shape[2] == SIZE else F.interpolate(x, (SIZE, SIZE), mode="bilinear")
 
 
 def scenes_of_training() -> tuple[np.ndarray, np.ndarray]:
@@ -137,13 +134,9 @@ def train(steps: int, seed: int) -> tuple[nn.Module, dict]:
     parts = nn.ModuleList([model, to_map, prototypes])
     optimizer = torch.optim.AdamW(parts.parameters(), PEAK, weight_decay=DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK, steps, pct_start=0.1)
-    record = provenance() | {"steps": steps, "seed": seed, "seconds": 0.0, "loss": []}
+    fresh = {"steps": steps, "seed": seed, "seconds": 0.0, "loss": []}
     saved = {"parts": parts, "optimizer": optimizer, "schedule": schedule}
-    if CHECKPOINT.exists():
-        kept = torch.load(CHECKPOINT, weights_only=False)
-        for name, part in saved.items():
-            part.load_state_dict(kept[name])
-        record = kept["record"]
+    record = resume(CHECKPOINT, saved) or provenance() | fresh
     done = EVERY * len(record["loss"])
     lessons = Lessons() if done < steps else None
     for first in range(done, steps, EVERY):
@@ -163,10 +156,7 @@ def train(steps: int, seed: int) -> tuple[nn.Module, dict]:
         record["seconds"] += time.perf_counter() - start
         told = ", ".join(f"{name} {validate(model, name):.3f}" for name in ("emoji", "scenes"))
         print(f"step {first + EVERY}: loss {record['loss'][-1]:.3f}; {told}", flush=True)
-        CHECKPOINT.parent.mkdir(parents=True, exist_ok=True)
-        state = {name: part.state_dict() for name, part in saved.items()} | {"record": record}
-        with replacing(CHECKPOINT) as partial:
-            torch.save(state, partial)
+        keep(CHECKPOINT, saved, record)
     return model.eval(), record
 
 
@@ -185,9 +175,8 @@ def save(model: nn.Module) -> None:
 
     model.half().save_pretrained(MODELS / "vit")
     side = {"height": SIZE, "width": SIZE}
-    ViTImageProcessor(size=side, image_mean=[0.5] * 3, image_std=[0.5] * 3).save_pretrained(
-        MODELS / "vit"
-    )
+    processor = ViTImageProcessor(size=side, image_mean=list(HALF), image_std=list(HALF))
+    processor.save_pretrained(MODELS / "vit")
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from utils import replacing
-from utils.embedder import IMAGENET_MEAN, IMAGENET_STD, MODELS, ModelUnavailable
+from utils.embedder import IMAGENET_MEAN, IMAGENET_STD, MODELS, ModelUnavailable, first_line
 from utils.folder import UnreadablePicture, files_below, open_picture, to_rgb
 from utils.images import ImageSet
 
@@ -41,12 +41,11 @@ def load_session(name: str = "background", path: Path | None = None) -> "BaseSes
         options = onnxruntime.SessionOptions()
         return _small_session(path or MODELS / "background.onnx")(name, options)
     except Exception as error:  # onnxruntime, pooch and requests each have their own
-        cause = (str(error) or type(error).__name__).splitlines()[0]
         remedy = "connect to the internet once, or use load_session(), which ships with the course"
         if name == "background":
             remedy = "restore it with git, or run `python -m recipes.background` to train it again"
         raise ModelUnavailable(
-            f"The background network {name!r} cannot be loaded ({cause}); {remedy}."
+            f"The background network {name!r} cannot be loaded ({first_line(error)}); {remedy}."
         ) from error
 
 
