@@ -72,12 +72,11 @@ def _run(model: Embedder, pixels: np.ndarray, batch_size: int) -> np.ndarray:
 
     out = np.empty((len(pixels), model.dim), np.float32)
     starts = range(0, len(pixels), batch_size)
+    told = tqdm(starts, "embedding", delay=1, unit="batch", leave=False)
     with torch.inference_mode():
-        for start in tqdm(starts, "embedding", delay=1, unit="batch", leave=False):
-            rows = slice(start, start + batch_size)
-            batch = torch.from_numpy(np.ascontiguousarray(pixels[rows])).to(model.device)
-            vectors = model.module(model.preprocess(batch))
-            out[rows] = F.normalize(vectors.float(), dim=1).cpu().numpy()
+        for start, x in zip(told, model.inputs(pixels, batch_size), strict=True):
+            vectors = F.normalize(model.module(x).float(), dim=1)
+            out[start : start + batch_size] = vectors.cpu().numpy()
     bad = ~np.isfinite(out).all(axis=1)
     if bad.any():
         raise ValueError(

@@ -2,7 +2,7 @@
 
 import hashlib
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.request import getproxies
 
@@ -44,6 +44,17 @@ class Embedder:
     @property
     def device(self) -> torch.device:
         return next(self.module.parameters()).device
+
+    def inputs(self, pictures: ImageSet | np.ndarray, batch_size: int) -> Iterator[Tensor]:
+        """What the module takes, a batch at a time, on its device.
+
+        Raises ValueError for pictures that are not an ImageSet or uint8 N×H×W×3.
+        """
+        pixels = pictures.images if isinstance(pictures, ImageSet) else np.asarray(pictures)
+        check_pixels(pixels)
+        for start in range(0, len(pixels), batch_size):
+            batch = np.ascontiguousarray(pixels[start : start + batch_size])
+            yield self.preprocess(torch.from_numpy(batch).to(self.device))
 
     @property
     def digest(self) -> str:
@@ -90,8 +101,6 @@ def feature_maps(
     ------
     ValueError : no such layer, or not uint8 N×H×W×3.
     """
-    pixels = pictures.images if isinstance(pictures, ImageSet) else np.asarray(pictures)
-    check_pixels(pixels)
     known = dict(model.module.named_modules())
     unknown = [layer for layer in layers if layer not in known]
     if unknown:
@@ -105,9 +114,8 @@ def feature_maps(
     hooks = [known[layer].register_forward_hook(keep(layer)) for layer in layers]
     try:
         with torch.inference_mode():
-            for start in range(0, len(pixels), batch_size):
-                batch = np.ascontiguousarray(pixels[start : start + batch_size])
-                model.module(model.preprocess(torch.from_numpy(batch).to(model.device)))
+            for x in model.inputs(pictures, batch_size):
+                model.module(x)
     finally:
         for hook in hooks:
             hook.remove()

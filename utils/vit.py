@@ -15,7 +15,7 @@ from utils.embedder import (
     first_line,
     require_reachable,
 )
-from utils.images import ImageSet, check_pixels
+from utils.images import ImageSet
 
 HUB = {"vit-base": "google/vit-base-patch16-224"}
 
@@ -100,13 +100,9 @@ def look(model: Embedder, pictures: ImageSet | np.ndarray, batch_size: int = 128
     """
     if not isinstance(model.module, ClsToken):
         raise ValueError(f"{model.name} is not a transformer; load 'vit' or 'vit-base'.")
-    pixels = pictures.images if isinstance(pictures, ImageSet) else np.asarray(pictures)
-    check_pixels(pixels)
     tokens, attention = [], []
     with torch.inference_mode():
-        for start in range(0, len(pixels), batch_size):
-            batch = torch.from_numpy(np.ascontiguousarray(pixels[start : start + batch_size]))
-            x = model.preprocess(batch.to(model.device))
+        for x in model.inputs(pictures, batch_size):
             out = model.module.vit(pixel_values=x, output_attentions=True)
             tokens.append(out.last_hidden_state.float().cpu())
             attention.append(torch.stack([a[:, :, 0] for a in out.attentions], 1).float().cpu())
