@@ -24,19 +24,21 @@ from recipes.evaluate import retrieval
 from tools.record import provenance, write_json
 from utils import ROOT
 from utils.embed import embed
-from utils.embedder import MODELS, Preprocess
+from utils.embedder import MODELS, Embedder, Preprocess
 from utils.emoji import read_emoji, read_textures
 from utils.images import load_images
 from utils.models import load_model
 from utils.scenes import compose, random_backgrounds, random_placements, seed_of
 from utils.triplet import cosine_cross_entropy, semi_hard_triplet_loss
+from utils.vit import ClsToken
 
-CHECKPOINT = ROOT / "data/cache/checkpoints/vit.pt"
+CHECKPOINTS = ROOT / "data/cache/checkpoints"
 WIDTH, LAYERS, HEADS, INSIDE = 192, 6, 3, 384
 SIZE, PATCH = 64, 8
 VARIANTS, PHOTOS = 24, 25_000  # scenes of each drawing, besides it on white; photos for the teacher
 THINGS, EACH, OTHERS = 48, 3, 48  # a batch: 48 things × 3 pictures, and 48 photos
 PEAK, DECAY, MARGIN, MIXING, EVERY = 1e-3, 0.05, 0.2, 0.08, 250
+REACH = 2  # patches that a picture is rolled by, at most, in each direction
 HALF = (0.5, 0.5, 0.5)  # mean and standard deviation, as ViTs have them: pixels from −1 to 1
 to_input = Preprocess(SIZE, HALF, HALF)
 
@@ -106,37 +108,49 @@ class Lessons:
             for part in (0, 1)
         )
         flip = torch.from_numpy(rng.random(len(x)) < 0.5)[:, None, None, None]
+        maps = F.interpolate(maps, (SIZE // PATCH,) * 2, mode="bilinear")
         x, maps = torch.where(flip, x.flip(3), x), torch.where(flip, maps.flip(3), maps)
+        by = rng.integers(-REACH, REACH + 1, (2, len(x)))
+        x, maps = rolled(x, PATCH * by), rolled(maps, by)
         mix = torch.eye(3) + MIXING * torch.from_numpy(rng.normal(size=(len(x), 3, 3))).float()
         x = torch.einsum("nij,njhw->nihw", mix, x)
         return x, vectors, maps, torch.from_numpy(self.labels[drawings])
 
 
-def loss_of(out: Tensor, to_map: nn.Linear, prototypes: Tensor, taught: tuple) -> Tensor:
+def rolled(x: Tensor, by: np.ndarray) -> Tensor:
+    """Each picture of N×C×H×W moved by[0] down and by[1] right; what leaves comes in again."""
+    side = np.arange(x.shape[2])
+    down, right = ((side - some[:, None]) % len(side) for some in by)
+    here = torch.arange(len(x))[:, None, None]
+    return x.permute(0, 2, 3, 1)[here, down[:, :, None], right[:, None, :]].permute(0, 3, 1, 2)
+
+
+def loss_of(out: Tensor, prototypes: Tensor, taught: tuple, alone: bool) -> Tensor:
     """What the student missed; `out` is the last hidden state, N×65×192."""
     vectors, maps, things = taught
     cls = F.normalize(out[:, 0], dim=1)
-    side = SIZE // PATCH
-    wanted = F.interpolate(maps, (side, side), mode="bilinear").flatten(2).transpose(1, 2)
-    of_cls = 1 - (cls * vectors).sum(1).mean()
-    of_tokens = 1 - F.cosine_similarity(to_map(out[:, 1:]), wanted, dim=2).mean()
     labelled = cls[: len(things)]
     of_things = cosine_cross_entropy(labelled, prototypes, things)
     of_things = of_things + semi_hard_triplet_loss(labelled, things, MARGIN)
-    return 4 * of_cls + of_tokens + 0.3 * of_things
+    if alone:
+        return of_things
+    of_cls = 1 - (cls * vectors).sum(1).mean()
+    wanted = maps.flatten(2).transpose(1, 2)
+    of_tokens = 1 - F.cosine_similarity(out[:, 1:], wanted, dim=2).mean()
+    return 4 * of_cls + 2 * of_tokens + 0.3 * of_things
 
 
-def train(steps: int, seed: int) -> tuple[nn.Module, dict]:
+def train(steps: int, seed: int, alone: bool) -> tuple[nn.Module, dict]:
     """Train for `steps` batches, or finish a run that was interrupted; and how it went."""
     torch.manual_seed(seed)
-    model, to_map = new_vit(), nn.Linear(WIDTH, WIDTH)
+    model, checkpoint = new_vit(), CHECKPOINTS / ("vit_alone.pt" if alone else "vit.pt")
     prototypes = nn.Linear(WIDTH, len(load_images("emoji", "train").classes), bias=False)
-    parts = nn.ModuleList([model, to_map, prototypes])
+    parts = nn.ModuleList([model, prototypes])
     optimizer = torch.optim.AdamW(parts.parameters(), PEAK, weight_decay=DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK, steps, pct_start=0.1)
     fresh = {"steps": steps, "seed": seed, "seconds": 0.0, "loss": []}
     saved = {"parts": parts, "optimizer": optimizer, "schedule": schedule}
-    record = resume(CHECKPOINT, saved) or provenance() | fresh
+    record = resume(checkpoint, saved) or provenance() | fresh
     done = EVERY * len(record["loss"])
     lessons = Lessons() if done < steps else None
     for first in range(done, steps, EVERY):
@@ -145,7 +159,7 @@ def train(steps: int, seed: int) -> tuple[nn.Module, dict]:
             x, *taught = lessons.batch(rng)
             with torch.autocast("cpu", torch.bfloat16):
                 out = model.train()(pixel_values=x).last_hidden_state
-            loss = loss_of(out.float(), to_map, prototypes.weight, taught)
+            loss = loss_of(out.float(), prototypes.weight, taught, alone)
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(parts.parameters(), 1.0)
@@ -156,7 +170,7 @@ def train(steps: int, seed: int) -> tuple[nn.Module, dict]:
         record["seconds"] += time.perf_counter() - start
         told = ", ".join(f"{name} {validate(model, name):.3f}" for name in ("emoji", "scenes"))
         print(f"step {first + EVERY}: loss {record['loss'][-1]:.3f}; {told}", flush=True)
-        keep(CHECKPOINT, saved, record)
+        keep(checkpoint, saved, record)
     return model.eval(), record
 
 
@@ -179,37 +193,47 @@ def save(model: nn.Module) -> None:
     processor.save_pretrained(MODELS / "vit")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=1750)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    model, record = train(options.steps, options.seed)
-    save(model)
-    shipped = load_model("vit")
-    scores = {
+def scores(model: Embedder) -> dict[str, dict]:
+    """Retrieval among drawings and scenes of the validation and the test things."""
+    return {
         split: {
-            name: retrieval(embed(shipped, pictures, cache=False), pictures.labels)
+            name: retrieval(embed(model, pictures, cache=False), pictures.labels)
             for name in ("emoji", "scenes")
             for pictures in [load_images(name, split)]
         }
         for split in ("validation", "test")
     }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=3500)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--alone", action="store_true", help="learn from the labels alone")
+    options = parser.parse_args()
+    model, record = train(options.steps, options.seed, options.alone)
+    alone = " --alone" * options.alone
     record |= {
-        "recipe": f"python -m recipes.vit_scenes --steps {options.steps} --seed {options.seed}",
+        "recipe": f"python -m recipes.vit_scenes --steps {options.steps} --seed {options.seed}"
+        + alone,
         "data": "scenes and drawings of the training things, and photos of CIFAR-10 (JPEG) seen "
         "through cnn-scenes, which taught it",
         "parameters": sum(p.numel() for p in model.parameters()),
         "licence": "Apache-2.0; the drawings' own licences stand in data/LICENSES.md",
-        "validation": scores["validation"],
     }
-    write_json(MODELS / "vit.json", record | {"metrics": scores["test"]})
-    what = "leave-one-out retrieval among the pictures of the test things, by thing"
-    spread = "one seed; intervals are over queries"
-    write_json(
-        ROOT / "results/vit_scenes.json",
-        {"what": what, "spread": spread} | record | scores["test"],
-    )
+    table = {
+        "what": "leave-one-out retrieval among the pictures of the test things, by thing",
+        "spread": "one seed; intervals are over queries",
+    } | record
+    if options.alone:
+        table["data"] = "scenes and drawings of the training things"
+        found = scores(Embedder("vit alone", WIDTH, "shipped", to_input, ClsToken(model)))
+        return write_json(ROOT / "results/vit_alone.json", table | found["test"])
+    save(model)
+    found = scores(load_model("vit"))
+    record["validation"] = table["validation"] = found["validation"]
+    write_json(MODELS / "vit.json", record | {"metrics": found["test"]})
+    write_json(ROOT / "results/vit_scenes.json", table | found["test"])
 
 
 if __name__ == "__main__":
