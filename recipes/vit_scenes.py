@@ -4,10 +4,12 @@
 
 On two thousand drawings a transformer alone learns little, so a trained CNN teaches it: [CLS]
 should point where the CNN's embedding points (knowledge distillation, Hinton et al. 2015), and
-each patch token, after a linear map, where the CNN's feature map points at that place, on scenes
-and on photos of CIFAR-10. Cosine cross-entropy and semi-hard triplets over the training things are
-added. Interrupted, it goes on from its last checkpoint. The test things are looked at once, at the
-end. Writes models/vit/ with its card, and results/vit_scenes.json.
+each patch token where the CNN's feature map points at that place, on scenes and on photos of
+CIFAR-10. Pictures and maps are rolled by whole patches, lest a token tell where it is instead of
+what it sees. Cosine cross-entropy and semi-hard triplets over the training things are added.
+Interrupted, it goes on from its last checkpoint. The test things are looked at once, at the end.
+Writes models/vit/ with its card, and results/vit_scenes.json; with --alone, where the labels alone
+teach, results/vit_alone.json and no weights.
 """
 
 import argparse
