@@ -50,8 +50,8 @@ $(VENV)/.course: pyproject.toml
 	$(INSTALL) --quiet --editable ".[lab]"
 	mkdir -p $(VENV)/share/jupyter/lab/settings
 	@echo '$(NEWS)' > $(VENV)/share/jupyter/lab/settings/overrides.json
-	@echo "Warming up: the first import is slow, the next ones are not."
-	$(BIN)/python -c "import matplotlib.font_manager, skimage, sklearn, torch, torchvision"
+	@echo "Warming up for a minute: the first import of some packages is slow, the next ones are not."
+	$(BIN)/python -c "import cv2, matplotlib.font_manager, rembg, skimage, sklearn, torch, torchvision, transformers"
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.course

@@ -23,10 +23,11 @@ from tqdm import tqdm
 from recipes.checkpoints import keep, resume
 from tools.record import provenance, write_json
 from utils import ROOT, replacing
-from utils.background import find_masks, iou, max_f_beta, mean_absolute_error
+from utils.background import find_masks
 from utils.embedder import IMAGENET_MEAN, IMAGENET_STD, MODELS
 from utils.emoji import read_emoji, read_textures
 from utils.images import load_images
+from utils.masks import iou, max_f_beta, mean_absolute_error
 from utils.scenes import compose, random_backgrounds, random_placements, seed_of
 
 CHECKPOINT = ROOT / "data/cache/checkpoints/background.pt"

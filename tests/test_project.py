@@ -11,7 +11,7 @@ import yaml
 from utils import ROOT
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-CONDA_NAMES = {"pytorch": "torch"}
+CONDA_NAMES = {"pytorch": "torch", "py-opencv": "opencv-python-headless"}
 CARDS = sorted(path for path in (ROOT / "models").glob("*.json"))
 
 

@@ -43,11 +43,15 @@ COLAB_SETUP = """\
 # Colab starts without the course, so it is fetched and installed there.
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 if "google.colab" in sys.modules:
-    course = Path("lookalike").resolve()
+    course, kept = Path("lookalike").resolve(), Path(tempfile.gettempdir(), "kept.txt")
+    pip = [sys.executable, "-m", "pip"]
+    has = [*pip, "list", "--exclude-editable", "--format=freeze"]  # stays in these versions
+    kept.write_text(subprocess.run(has, capture_output=True, text=True, check=True).stdout)
     clone = ["git", "clone", "--depth=1", "https://github.com/{repository}", course]
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--editable", course]
+    install = [*pip, "install", "--quiet", "--constraint", kept, "--editable", course]
     for command in [install] if course.exists() else [clone, install]:
         if (done := subprocess.run(command, capture_output=True, text=True)).returncode:
             raise RuntimeError(done.stderr)

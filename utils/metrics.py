@@ -80,6 +80,21 @@ def mean_average_precision_at_r(vectors: Any, labels: Any, metric: str = "cosine
     return _score(values, positives)
 
 
+def gain(before: Score, after: Score) -> Score:
+    """What a change brought each query: a Score of differences, with its interval.
+
+    The same queries ask twice, so their differences tell more than two intervals side by side.
+
+    Raises ValueError where the two scores are not of the same queries.
+    """
+    if not np.array_equal(before.queries, after.queries):
+        raise ValueError(
+            f"A gain compares the same queries, but one score has {len(before.queries)} and the "
+            f"other {len(after.queries)}, or others."
+        )
+    return Score(after.per_query - before.per_query, before.queries, before.left_out)
+
+
 def _check(vectors: Any, labels: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Validated vectors and labels, and how many positives each query has."""
     vectors, labels = check_vectors(vectors), np.asarray(labels)

@@ -40,7 +40,10 @@ def load_vit(name: str, trained: bool = True) -> Embedder:
     try:
         # imported late: seconds
         from transformers import ViTConfig, ViTImageProcessor, ViTModel
+        from transformers.utils import logging
 
+        if here:
+            logging.disable_progress_bar()  # of reading a file
         processor = ViTImageProcessor.from_pretrained(place, local_files_only=here)
         if trained:
             vit = ViTModel.from_pretrained(

@@ -1,0 +1,1 @@
+"""What lesson 02 claims of transformers, backgrounds, scores and patches, measured."""

@@ -1,0 +1,36 @@
+"""Scenes made in pairs: a drawing before another background, placed elsewhere, turned, lit."""
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+
+from utils.emoji import read_emoji, read_textures
+from utils.images import ImageSet, load_images
+from utils.scenes import Placement, compose, random_backgrounds, random_placements, seed_of
+
+
+@cache
+def parts() -> tuple[np.ndarray, Placement, np.ndarray]:
+    """What the test scenes are composed of: drawings, placements, backgrounds."""
+    drawings, rows = read_emoji(["test"])
+    seeds = [seed_of(row["id"]) for row in rows]
+    return drawings, random_placements(seeds), random_backgrounds(seeds, read_textures("test"))
+
+
+def changed(placed: Placement, rows: np.ndarray, **fields: np.ndarray | float) -> Placement:
+    """The placements of some rows, with other values in some fields."""
+    some = {name: values[rows] for name, values in placed._asdict().items()}
+    for name, value in fields.items():
+        some[name] = np.broadcast_to(value, some[name].shape).astype(some[name].dtype)
+    return Placement(**some)
+
+
+def swapped() -> tuple[ImageSet, ImageSet, ImageSet]:
+    """The test scenes; the same drawings before others' backgrounds; others before their own."""
+    drawings, placed, grounds = parts()
+    other = np.roll(np.arange(len(drawings)), len(drawings) // 2)
+    scenes = load_images("scenes", "test")
+    moved, _ = compose(drawings, placed, grounds[other])
+    replaced, _ = compose(drawings[other], changed(placed, other), grounds)
+    return scenes, replace(scenes, images=moved), replace(scenes, images=replaced)

@@ -1,0 +1,49 @@
+"""Measures of masks, against counting by hand."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from utils.masks import iou, max_f_beta, mean_absolute_error
+
+MASKS = st.lists(st.lists(st.integers(0, 255), min_size=6, max_size=6), min_size=2, max_size=2)
+
+
+def one_mask(rows):
+    return np.array(rows, np.uint8)[None]
+
+
+@given(MASKS, MASKS)
+def test_iou_and_error_are_what_counting_pixel_by_pixel_gives(found, truth):
+    pairs = [
+        (f / 255, t / 255)
+        for a, b in zip(found, truth, strict=True)
+        for f, t in zip(a, b, strict=True)
+    ]
+    both = sum(f >= 0.5 and t >= 0.5 for f, t in pairs)
+    either = sum(f >= 0.5 or t >= 0.5 for f, t in pairs)
+    assert iou(one_mask(found), one_mask(truth))[0] == pytest.approx(both / either if either else 1)
+    error = sum(abs(f - t) for f, t in pairs) / len(pairs)
+    assert mean_absolute_error(one_mask(found), one_mask(truth))[0] == pytest.approx(error)
+
+
+@given(MASKS)
+def test_a_mask_agrees_with_itself(rows):
+    mask = one_mask(rows)
+    assert iou(mask, mask)[0] == 1 and mean_absolute_error(mask, mask)[0] == 0
+    if (mask >= 128).any():
+        assert max_f_beta(mask, mask) == pytest.approx(1)
+
+
+def test_f_beta_takes_the_best_threshold():
+    truth = np.array([[[255, 255, 0, 0]]], np.uint8)
+    found = np.array([[[0.2, 0.2, 0.1, 0.1]]])
+    assert max_f_beta(found, truth) == pytest.approx(1)
+    half = np.array([[[1.0, 1.0, 1.0, 1.0]]])
+    assert max_f_beta(half, truth) == pytest.approx(1.3 * 0.5 / (0.3 * 0.5 + 1))
+
+
+def test_masks_of_another_shape_are_refused():
+    with pytest.raises(ValueError, match="N×H×W"):
+        iou(np.zeros((4, 4)), np.zeros((4, 4)))
