@@ -159,6 +159,7 @@ def train(steps: int, seed: int, alone: bool) -> tuple[nn.Module, dict]:
         start, losses, rng = time.perf_counter(), [], np.random.default_rng([seed, first])
         for _ in tqdm(range(EVERY), f"steps from {first}", mininterval=30):
             x, *taught = lessons.batch(rng)
+            x = x[: THINGS * EACH] if alone else x
             with torch.autocast("cpu", torch.bfloat16):
                 out = model.train()(pixel_values=x).last_hidden_state
             loss = loss_of(out.float(), prototypes.weight, taught, alone)
