@@ -1004,7 +1004,9 @@ for name, step in (("transformer tokens", 2), ("CNN maps", 4)):
 check("The CNN's maps match better than pixels", BIG or correct["CNN maps"] > correct["pixels"])
 
 # %% [markdown]
-# PLACEHOLDER
+# The CNN's maps are the better map here: at this depth each place still sees a small part of the picture. The transformer's tokens have mixed the whole picture
+# six times over, and what they say of their own place is less than its pixels do. Large transformers trained without labels do this far better: the tokens of
+# DINO and DINOv2 match parts across photographs (Amir et al. 2022). *So which part matches which is not a gift of the architecture, but of the training, again.*
 #
 # ## Exercises
 # ### Exercise 02.1 · Paste
@@ -1025,44 +1027,42 @@ from utils.course import exercise, progress
 exercise("02.1", paste)
 
 # %% [markdown]
-# ### Exercise 02.2 · The equal error
-# Write `equal_error_threshold(scores, same)`: the threshold at which the share of different pairs that pass (`score >= threshold`) comes as near as possible to the share
-# of same pairs that fail. `scores` is float N, `same` bool N; scikit-learn's `roc_curve` may help. Then raise the threshold on **validation** pairs until half of the pairs called *same*
-# are; how many of the same pairs of the test does it still find?
+# ### Exercise 02.2 · A stricter threshold
+# A sorter of folders must be right when it says *same*. Write `strict_threshold(scores, same, precision)`: the **lowest** threshold at which, of the pairs with `score >= threshold`, at
+# least the share `precision` is the same. `scores` is float N, `same` bool N; scikit-learn's `precision_recall_curve` may help. Then choose it on the **validation** pairs for a precision
+# of one half, and look at the test pairs once: how many of those called *same* are, and how many of the same pairs are found?
 
 
 # %% tags=["solution"] id="ex-02-2"
-def equal_error_threshold(scores, same):
-    """The threshold where false matches and misses are equally frequent."""
-    false, true, thresholds = roc_curve(same, scores, drop_intermediate=False)
-    return thresholds[np.abs(false - (1 - true)).argmin()]
+def strict_threshold(scores, same, precision):
+    """The lowest threshold at which a share `precision` of what passes is the same: a float."""
+    from sklearn.metrics import precision_recall_curve
+
+    right, _, thresholds = precision_recall_curve(same, scores)
+    return thresholds[np.flatnonzero(right[:-1] >= precision)[0]]
 
 
 # %% tags=["grader"] id="grade-02-2"
-exercise("02.2", equal_error_threshold)
+exercise("02.2", strict_threshold)
 
 # %% [markdown]
-# ### Exercise 02.3 · Mutual matches of your own
-# Write `best_buddies(a, b)` without looking above: tokens P×D and Q×D of two pictures in, int M×2 out, the rows `(i, j)` for which token j of b is the most similar by cosine to token i of
-# a **and** the other way round. Then match two drawings of one thing by different artists. *(With `BIG = True` try ViT-B/16's 196 tokens, and its middle layers; there a GPU pays,
-# and on Colab you choose one under Runtime.)*
+# ### Exercise 02.3 · Matches that agree
+# In section 7 every patch gets a match, whether there is one or not. Better matches are **mutual**: each is the other's nearest. Write `mutual_matches(a, b)`: tokens P×D and Q×D in, int M×2
+# out, the rows `(i, j)` for which b[j] is the most similar to a[i] by cosine **and** a[i] the most similar to b[j]. Put it into `matches` and see how many more are right. *(With
+# `BIG = True` try ViT-B/16's 196 tokens, and its middle layers; there a GPU pays, and on Colab you choose one under Runtime.)*
 
 
 # %% tags=["solution"] id="ex-02-3"
-def best_buddies(a, b):
+def mutual_matches(a, b):
     """Which tokens of a (P×D) and b (Q×D) are each other's nearest by cosine: int M×2."""
-    alike = (
-        a
-        / np.linalg.norm(a, axis=1, keepdims=True)
-        @ (b / np.linalg.norm(b, axis=1, keepdims=True)).T
-    )
+    alike = unit(a) @ unit(b).T
     to = alike.argmax(1)
     chosen = np.flatnonzero(alike.argmax(0)[to] == np.arange(len(a)))
     return np.stack([chosen, to[chosen]], axis=1)
 
 
 # %% tags=["grader"] id="grade-02-3"
-exercise("02.3", best_buddies)
+exercise("02.3", mutual_matches)
 
 # %%
 progress()

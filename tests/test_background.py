@@ -10,6 +10,7 @@ from utils.background import (
     cut_out,
     cut_out_folder,
     find_masks,
+    grab_cut_masks,
     load_session,
     remove_background,
 )
@@ -54,6 +55,87 @@ def test_the_network_finds_the_foreground_through_rembg(session, pictures):
     masks = find_masks(pictures, session)
     assert masks.shape == (2, 64, 64) and masks.dtype == np.uint8
     assert masks[0, :30, :30].min() > 250 and masks[0, 34:, 34:].max() < 5
+
+
+def bright_disc():
+    """A bright disc on a dark ground, and how much of each pixel it covers."""
+    rows, columns = np.mgrid[:1024, :1024] / 8
+    inside = (rows - 60) ** 2 + (columns - 70) ** 2 < 40**2
+    share = inside.reshape(128, 8, 128, 8).mean((1, 3))
+    disc, ground = np.array([250, 240, 230]), np.array([20, 40, 60])
+    pixels = (share[..., None] * disc + (1 - share[..., None]) * ground).round().astype(np.uint8)
+    return ImageSet(pixels[None], np.array([-1]), [], ["disc"]), share
+
+
+def test_matting_draws_the_edge_anew_from_the_pictures_colours(session):
+    disc, share = bright_disc()
+    plain, matted = (find_masks(disc, session, matting=matting) for matting in (False, True))
+    assert matted.shape == (1, 128, 128) and matted.dtype == np.uint8
+    edge = (share > 0) & (share < 1)
+    assert np.abs(plain[0] / 255 - share)[edge].mean() > 0.1, "the network sees 64×64 pixels"
+    assert np.abs(matted[0] / 255 - share)[edge].mean() < 0.02
+    np.testing.assert_allclose(matted[0, ~edge] / 255, share[~edge], atol=0.05)
+
+
+def test_matting_gives_the_same_masks_again_and_leaves_the_pictures(session, pictures):
+    before = pictures.images.copy()
+    first = find_masks(pictures, session, matting=True)
+    np.testing.assert_array_equal(find_masks(pictures, session, matting=True), first)
+    np.testing.assert_array_equal(pictures.images, before)
+
+
+COLOURS = {
+    "red on blue": ((200, 40, 30), (30, 60, 200)),
+    "dark on bright": ((30, 30, 30), (230, 230, 220)),
+    "bright on dark": ((250, 250, 240), (20, 20, 20)),
+}
+
+
+def noisy(thing, ground, rows=slice(14, 40), columns=slice(22, 50)):
+    """A rectangle of one colour on another, a little uneven, and its mask."""
+    mask = np.zeros((64, 64), np.uint8)
+    mask[rows, columns] = 255
+    pixels = np.where(mask[..., None] > 0, thing, ground)
+    pixels += np.random.default_rng(0).integers(-6, 7, pixels.shape)
+    return pixels.clip(0, 255).astype(np.uint8), mask
+
+
+@pytest.fixture
+def squares():
+    pixels, masks = zip(*(noisy(*pair) for pair in COLOURS.values()), strict=True)
+    return ImageSet(np.stack(pixels), np.full(3, -1), [], list(COLOURS), np.stack(masks))
+
+
+def test_grab_cut_finds_a_thing_that_differs_in_colour(squares):
+    found = grab_cut_masks(squares)
+    assert found.shape == (3, 64, 64) and found.dtype == np.uint8
+    assert set(np.unique(found)) == {0, 255}
+    assert iou(found, squares.masks).min() > 0.98
+
+
+def test_grab_cut_gives_the_same_mask_again_and_whatever_stands_beside():
+    scenes = load_images("scenes", "test")[::100]  # hard enough for chance to show
+    before, found = scenes.images.copy(), grab_cut_masks(scenes)
+    assert 0 < found.mean() < 255
+    np.testing.assert_array_equal(grab_cut_masks(scenes), found)
+    np.testing.assert_array_equal(grab_cut_masks(scenes[::-1])[::-1], found)
+    np.testing.assert_array_equal(scenes.images, before)
+
+
+@pytest.mark.parametrize("border, spot_counts", [(1, True), (2, True), (6, False), (10, False)])
+def test_what_lies_within_the_border_is_background_whatever_its_colour(border, spot_counts):
+    pixels, mask = noisy(*COLOURS["red on blue"])
+    spot = slice(2, 6), slice(2, 6)
+    pixels[spot] = pixels[20:24, 30:34]
+    mask[spot] = 255 * spot_counts
+    found = grab_cut_masks(ImageSet(pixels[None], np.array([-1]), [], ["spot"]), border)
+    assert (found[0][spot] == mask[spot]).all() and iou(found, mask[None])[0] > 0.98
+
+
+@pytest.mark.parametrize("border", [-1, 0, 32, 100])
+def test_a_border_that_leaves_nothing_is_refused(squares, border):
+    with pytest.raises(ValueError, match=rf"border of {border} pixels leaves nothing of 64×64"):
+        grab_cut_masks(squares, border)
 
 
 @pytest.mark.parametrize("behind, value", [("white", 255), ("mean", 255 / 4)])
@@ -159,8 +241,13 @@ def test_a_network_that_is_missing_or_damaged_is_one_sentence(tmp_path, content)
 
 def test_a_download_that_cannot_work_is_one_sentence(tmp_path, monkeypatch, no_network):
     monkeypatch.setenv("U2NET_HOME", str(tmp_path))
-    with pytest.raises(ModelUnavailable, match="'u2netp' cannot be loaded"):
+    with pytest.raises(ModelUnavailable, match=r"'u2netp' is not on this machine and github.com"):
         load_session("u2netp")
+
+
+def test_an_unknown_network_is_told_apart_from_one_that_cannot_be_had():
+    with pytest.raises(ValueError, match=r"no background network 'u3net'; choose 'background'"):
+        load_session("u3net")
 
 
 def test_the_shipped_network_finds_things_that_it_never_saw():

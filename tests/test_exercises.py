@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.decomposition import PCA
+from sklearn.metrics import precision_recall_curve, roc_curve
 
 from tools.build import stub
 from utils import ROOT, course
@@ -99,6 +100,69 @@ def with_gradients(model, pictures, layer):
     return part(model.preprocess(torch.from_numpy(pictures.images))).mean((2, 3))
 
 
+def paste(picture, mask, colour, finish=lambda mix: mix.round().astype(np.uint8)):
+    share = mask[..., None] / 255
+    return finish(share * picture + (1 - share) * np.array(colour))
+
+
+def paste_into(picture, mask, colour):
+    picture[:] = paste(picture, mask, colour)
+    return picture
+
+
+def paste_hard(picture, mask, colour):
+    return np.where(mask[..., None] >= 128, picture, np.array(colour, np.uint8))
+
+
+def paste_layer(picture, mask, colour):
+    return np.dstack([picture, mask])
+
+
+def paste_undivided(picture, mask, colour, kind=np.uint8):
+    share = mask[..., None].astype(kind)
+    return (share * picture + (1 - share) * np.array(colour, kind)).clip(0, 255).astype(np.uint8)
+
+
+def paste_overflowing(picture, mask, colour, kind=np.uint8, divide=np.divide):
+    share = mask[..., None]
+    thing, ground = share * picture, (255 - share) * np.array(colour, kind)
+    return (divide(thing, 255) + divide(ground, 255)).round().astype(np.uint8)
+
+
+def strict_place(scores, same, precision):
+    passed = scores >= scores[:, None]
+    right = (passed & same).sum(1) / passed.sum(1)
+    return int(np.where(right >= precision, scores, np.inf).argmin())
+
+
+def strict_threshold(scores, same, precision):
+    return float(scores[strict_place(scores, same, precision)])
+
+
+def by_scikit_learn(scores, same, precision):
+    right, _, thresholds = precision_recall_curve(same, scores)
+    return thresholds[np.flatnonzero(right[:-1] >= precision)[0]]
+
+
+def equal_error(scores, same, precision):
+    passed, caught, cuts = roc_curve(same, scores)
+    return float(cuts[np.abs(passed - (1 - caught)).argmin()])
+
+
+def mutual(nearness):
+    there, back = nearness.argmax(1), nearness.argmax(0)
+    at = np.flatnonzero(back[there] == np.arange(len(there)))
+    return np.stack([at, there[at]], axis=1)
+
+
+def mutual_matches(a, b):
+    return mutual(unit(a) @ unit(b).T)
+
+
+def one_sided(a, b):
+    return np.stack([np.arange(len(a)), (unit(a) @ unit(b).T).argmax(1)], axis=1)
+
+
 WRONG = {
     "00.1": [
         (lambda v: recall_at_k(v, LABELS, 1), "is recall@1"),
@@ -148,6 +212,56 @@ WRONG = {
         (unprocessed, "model.preprocess"),
         (with_gradients, "inference_mode"),
     ],
+    "02.1": [
+        (paste_hard, "soft edges are lost"),
+        (lambda p, m, c: paste(p, 255 * (m > 0), c), "soft edges are lost"),
+        (lambda p, m, c: paste(p, m // 255 * 255, c), "soft edges are lost"),
+        (lambda p, m, c: paste(p, 255 - m, c), "upside down"),
+        (lambda p, m, c: paste_hard(p, 255 - m, c), "upside down"),
+        (paste_undivided, "divide it by 255"),
+        (lambda p, m, c: paste_undivided(p, m, c, float), "divide it by 255"),
+        (paste_overflowing, "stays uint8"),
+        (lambda p, m, c: paste_overflowing(p, m, c, int), "stays uint8"),
+        (lambda p, m, c: paste_overflowing(p, m, c, divide=np.floor_divide), "stays uint8"),
+        (lambda p, m, c: paste(p, m, c, lambda mix: mix), "float64"),
+        (lambda p, m, c: paste(p, m, c, lambda mix: mix.astype(np.uint8)), "fractions off"),
+        (paste_layer, "four channels"),
+        (lambda p, m, c: paste(p, m, c)[..., 0], "keep its shape"),
+        (lambda p, m, c: paste(p, m, c).transpose(1, 0, 2), "keep its shape"),
+        (paste_into, "picture.copy()"),
+        (lambda p, m, c: paste(p, m, (255, 255, 255)), "is right"),
+        (lambda p, m, c: [[1], [1, 2]], "gives list"),
+    ],
+    "02.2": [
+        (equal_error, "Go up until half"),
+        (lambda s, same, p: np.median(s[same]), "which is recall"),
+        (lambda s, same, p: s.max(), "take the lowest"),
+        (lambda s, same, p: strict_threshold(s, same, 0.8), "take the lowest"),
+        (lambda s, same, p: 5.0, "No pair reaches"),
+        (lambda s, same, p: p, "is the precision that is asked for"),
+        (lambda s, same, p: -strict_threshold(s, same, p), "sign is upside down"),
+        (strict_place, "whole number"),
+        (lambda s, same, p: (strict_threshold(s, same, p), p), "gives tuple"),
+        (lambda s, same, p: s[same], "gives ndarray"),
+        (lambda s, same, p: print(end=""), "gives NoneType"),
+        (lambda s, same, p: strict_threshold(s, same, p) - 0.05, "Go up until half"),
+    ],
+    "02.3": [
+        (one_sided, "12 tokens"),
+        (lambda a, b: one_sided(b, a)[:, ::-1], "9 tokens"),
+        (lambda a, b: mutual(a @ b.T), "dot products"),
+        (lambda a, b: mutual(-np.linalg.norm(a[:, None] - b, axis=2)), "Euclidean"),
+        (lambda a, b: mutual_matches(a, b)[:, ::-1], "swapped"),
+        (lambda a, b: mutual_matches(b, a), "swapped"),
+        (lambda a, b: unit(a) @ unit(b).T, "not similarities"),
+        (lambda a, b: (unit(a) @ unit(b).T)[tuple(mutual_matches(a, b).T)], "not similarities"),
+        (lambda a, b: mutual(-unit(a) @ unit(b).T), "farthest"),
+        (lambda a, b: tuple(mutual_matches(a, b).T), "shape (2, "),
+        (lambda a, b: mutual_matches(a, b)[1:], "is missing"),
+        (lambda a, b: mutual_matches(a, b)[[0, *range(6)]], "drop the others"),
+        (lambda a, b: [], "shape (0,)"),
+        (lambda a, b: zip(*mutual_matches(a, b).T, strict=True), "gives zip"),
+    ],
 }
 
 
@@ -176,10 +290,22 @@ RIGHT = {
     "01.1": place_of,
     "01.2": shorten,
     "01.3": layer_embedding,
+    "02.1": paste,
+    "02.2": strict_threshold,
+    "02.3": mutual_matches,
 }
+ALSO_RIGHT = [
+    ("02.1", lambda p, m, c: paste(p, m, c, lambda mix: torch.from_numpy(mix).round().byte())),
+    ("02.2", by_scikit_learn),
+    ("02.2", lambda s, same, p: torch.tensor(strict_threshold(s, same, p))),
+    ("02.2", lambda s, same, p: strict_threshold(s, same, p) - 1e-9),
+    ("02.3", lambda a, b: torch.from_numpy(mutual_matches(a, b))),
+    ("02.3", lambda a, b: [(i, j) for i, j in mutual_matches(a, b)[::-1]]),
+    ("02.3", lambda a, b: mutual_matches(b, a)[:, ::-1]),
+]
 
 
-@pytest.mark.parametrize("number, answer", RIGHT.items())
+@pytest.mark.parametrize("number, answer", [*RIGHT.items(), *ALSO_RIGHT])
 def test_a_right_answer_gets_a_tick_and_is_kept(number, answer, vectors, capsys):
     hand_in(number, answer, vectors)
     assert capsys.readouterr().out == f"✓ Exercise {number}: done\n"
@@ -224,6 +350,19 @@ def test_an_error_in_the_students_code_becomes_a_sentence(capsys):
     told = capsys.readouterr().out
     assert "your code stopped at line" in told and "NameError" in told
     assert "Traceback" not in told
+
+
+@pytest.mark.parametrize(
+    "answer, told",
+    [
+        (3, "a function is asked for, but this is int"),
+        (lambda a: a, "cannot be called as the exercise asks: <lambda>() takes 1 positional"),
+        (lambda a, b, c, d, e: a, "cannot be called as the exercise asks: <lambda>() missing 1"),
+    ],
+)
+def test_what_cannot_be_called_as_asked_becomes_a_sentence(answer, told, capsys):
+    exercise("01.1", answer)
+    assert told in capsys.readouterr().out
 
 
 def test_done_stays_done_and_tries_are_counted(capsys):

@@ -10,7 +10,7 @@ from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
 from pytorch_metric_learning.utils.inference import CustomKNN
 
 from utils.distances import METRICS, pairwise
-from utils.metrics import mean_average_precision_at_r, recall_at_k
+from utils.metrics import gain, mean_average_precision_at_r, recall_at_k
 
 SCORES = pytest.mark.parametrize("score", [recall_at_k, mean_average_precision_at_r])
 THEIRS = {
@@ -140,6 +140,59 @@ def test_a_wider_level_gives_a_wider_interval():
     score = recall_at_k(sample(labels.tolist()), labels)
     (low, high), (lower, higher) = score.interval(0.8), score.interval(0.99)
     assert lower < low < score < high < higher
+
+
+def twice(score, seed=0):
+    """The same queries before and after their vectors came a little nearer to their centres."""
+    labels = (np.arange(200) % 20).tolist()
+    before, centres = sample(labels, seed, spread=1.2), sample(labels, seed, spread=0)
+    return score(before, labels), score(before + 0.1 * (centres - before), labels)
+
+
+@SCORES
+@pytest.mark.parametrize("seed", range(3))
+def test_a_gain_is_the_difference_of_the_two_means_query_by_query(score, seed):
+    before, after = twice(score, seed)
+    found = gain(before, after)
+    assert found == pytest.approx(after - before) and found > 0
+    np.testing.assert_array_equal(found.per_query, after.per_query - before.per_query)
+    np.testing.assert_array_equal(found.queries, before.queries)
+    assert gain(after, before) == pytest.approx(-found)
+    assert gain(after, after).interval() == (0, 0)
+
+
+@SCORES
+def test_a_gain_is_surer_than_two_intervals_side_by_side(score):
+    before, after = twice(score)
+    assert before.interval()[1] > after.interval()[0], "they should overlap, to show something"
+    low, high = gain(before, after).interval()
+    widths = [high - low for low, high in (before.interval(), after.interval())]
+    assert 0 < low and high - low < np.hypot(*widths) < sum(widths)
+    theirs = scipy.stats.bootstrap(
+        (after.per_query, before.per_query),
+        lambda a, b, axis: a.mean(axis) - b.mean(axis),
+        paired=True,
+        method="percentile",
+        n_resamples=1000,
+        rng=1,
+    ).confidence_interval
+    assert (low, high) == pytest.approx((theirs.low, theirs.high), abs=0.02)
+
+
+def test_a_gain_leaves_out_what_both_scores_left_out():
+    labels = [0, 0, 1, 2, 2, 3]
+    before, after = (recall_at_k(sample(labels, seed), labels) for seed in (0, 1))
+    found = gain(before, after)
+    assert found.left_out == 2 and found.queries.tolist() == [0, 1, 3, 4]
+
+
+@pytest.mark.parametrize("others", [[0, 0, 1, 1, 2, 2], [0, 1, 1, 2, 2, 3], [0, 0, 1, 1]])
+def test_a_gain_between_other_queries_is_refused_in_one_sentence(others):
+    labels = [0, 0, 1, 2, 2, 3]
+    before, after = (recall_at_k(sample(given), given) for given in (labels, others))
+    with pytest.raises(ValueError, match="compares the same queries") as caught:
+        gain(before, after)
+    assert "\n" not in str(caught.value)
 
 
 BAD = {

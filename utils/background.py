@@ -31,16 +31,30 @@ def load_session(name: str = "background", path: Path | None = None) -> "BaseSes
     Raises
     ------
     ModelUnavailable : the file is missing or damaged, or cannot be downloaded now.
+    ValueError : an unknown name.
     """
     import onnxruntime
     from rembg import new_session
+    from rembg.sessions import sessions_names
+    from requests.exceptions import ConnectionError as Unreachable
 
+    if name not in ("background", *sessions_names):
+        raise ValueError(
+            f"There is no background network {name!r}; choose 'background', which ships with the "
+            "course, or one of rembg's: u2net, u2netp, isnet-general-use and others."
+        )
     try:
         if name != "background":
             return new_session(name)
         options = onnxruntime.SessionOptions()
         return _small_session(path or MODELS / "background.onnx")(name, options)
-    except Exception as error:  # onnxruntime, pooch and requests each have their own
+    except Unreachable as error:
+        raise ModelUnavailable(
+            f"The background network {name!r} is not on this machine and github.com cannot be "
+            "reached; connect to the internet once, or use load_session(), which ships with the "
+            "course."
+        ) from error
+    except Exception as error:  # onnxruntime and pooch have their own
         remedy = "connect to the internet once, or use load_session(), which ships with the course"
         if name == "background":
             remedy = "restore it with git, or run `python -m recipes.background` to train it again"
@@ -105,7 +119,7 @@ def grab_cut_masks(pictures: ImageSet, border: int = 2) -> np.ndarray:
 
     n, height, width = pictures.images.shape[:3]
     inside = (border, border, width - 2 * border, height - 2 * border)
-    if border < 1 or min(inside) < 1:
+    if min(inside) < 1:
         raise ValueError(f"A border of {border} pixels leaves nothing of {height}×{width}.")
     found = np.zeros((n, height, width), np.uint8)
     for mask, picture in zip(found, pictures.images, strict=True):

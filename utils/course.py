@@ -100,7 +100,7 @@ def exercise(number: str, *answer: Any) -> None:
     try:
         hint = grade(*answer)
     except Exception as error:
-        hint = _what_stopped(error)
+        hint = _what_stopped(error, answer[0])
     _keep(number, done=hint is None)
     print(f"✗ Exercise {number}: {hint}" if hint else f"✓ Exercise {number}: done")
 
@@ -118,14 +118,18 @@ def _untouched(answer: Any) -> bool:
     return all(step.opname in idle for step in steps) and constants == [None]
 
 
-def _what_stopped(error: Exception) -> str:
+def _what_stopped(error: Exception, answer: Any) -> str:
     """One sentence on an error in the student's code; an error in the grader itself is raised."""
+    told = str(error) or "no message"
+    if isinstance(error, TypeError) and told.endswith("object is not callable"):
+        return f"a function is asked for, but this is {type(answer).__name__}"
+    if isinstance(error, TypeError) and told.startswith(f"{getattr(answer, '__name__', '')}() "):
+        return f"your function cannot be called as the exercise asks: {told}"
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if not f.filename.startswith(str(ROOT / "utils"))]
     theirs = [f for f in own if "site-packages" not in f.filename]
     if not theirs:
         raise error
-    told = str(error) or "no message"
     return f"your code stopped at line {theirs[0].lineno} with {type(error).__name__}: {told}"
 
 
