@@ -95,8 +95,8 @@ def grade_2(strict_threshold: Callable[..., Any]) -> str | None:
         return f"No pair reaches {cut:.2f}: the highest score is {scores.max():.2f}."
     if caught in (50, 51):
         return (
-            f"{cut:.2f} lets half of the same pairs pass, which is recall. Precision asks that half "
-            "of what passes is the same."
+            f"{cut:.2f} lets half of the same pairs pass, which is recall. Precision asks that "
+            "half of what passes is the same."
         )
     if right >= 0.5:
         return (
