@@ -4,12 +4,11 @@ from functools import cache
 
 import numpy as np
 from matplotlib import rc_context
-from matplotlib.axes import Axes
 from matplotlib.patches import ConnectionPatch, Rectangle
 
 from recipes.cnn_embeddings.network import LAST, LAYERS, decoded
 from tools.figures.cnn_embeddings_charts import CHARTS
-from tools.figures.shared import larger, save, searched, without_openmoji
+from tools.figures.shared import LION, bare, larger, save, searched, without_openmoji
 from utils.course import measured
 from utils.distances import nearest, pairwise
 from utils.embed import pixel_vectors
@@ -19,7 +18,6 @@ from utils.models import load_model
 from utils.plots import show_grid, show_images, show_matrix, show_neighbours
 from utils.plots.style import INK, STYLE, Shown
 
-LION = "noto/lion"
 THINGS = ("lion", "pizza", "panda")
 EYE = (20, 35, 8, 10)  # top, left, rows, columns of the pixels that the title shows as numbers
 NAMES = ("first layer", "stage 1", "stage 2", "stage 3")  # what the room calls LAYERS
@@ -42,11 +40,6 @@ def chosen() -> np.ndarray:
     gallery, _ = searched()
     names = list(gallery.classes)
     return np.concatenate([np.flatnonzero(gallery.labels == names.index(n)) for n in THINGS])
-
-
-def bare(axes: Axes) -> None:
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_visible(False)
 
 
 def picture_numbers() -> None:

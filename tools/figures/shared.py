@@ -1,9 +1,11 @@
 """What the figures of all decks share: what they may show, how they are written."""
 
 import io
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
@@ -16,6 +18,7 @@ from utils.models import load_model
 from utils.plots.style import DPI
 
 FIGURES = ROOT / "slides" / "figures"
+LION = "noto/lion"  # the scene that the decks ask about
 
 
 def without_openmoji(pictures: ImageSet) -> ImageSet:
@@ -28,6 +31,17 @@ def searched() -> tuple[ImageSet, np.ndarray]:
     """The test scenes that figures may show, and their embeddings."""
     gallery = without_openmoji(load_images("scenes", "test"))
     return gallery, embed(load_model("cnn"), gallery)
+
+
+def rows_of(ids: Sequence[str]) -> list[int]:
+    """Where scenes stand among those that figures may show."""
+    return [searched()[0].ids.index(id) for id in ids]
+
+
+def bare(axes: Axes) -> None:
+    """Nothing around a picture."""
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
 
 
 def larger(figure: Figure, by: float) -> None:
