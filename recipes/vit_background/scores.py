@@ -15,6 +15,7 @@ from utils.scenes import compose
 
 ANGLES = [0, 15, 30, 45, 60, 90, 120, 150, 180]  # degrees
 SCALES = [0.2, 0.3, 0.4, 0.5, 0.6, 0.75, 0.9, 1.1, 1.3]  # sides of the scene; .75 to begin with
+HIGH = 0.8  # a score that many take for a high one
 LIGHTS = [0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0]  # every pixel times this
 
 
@@ -60,8 +61,8 @@ def matcher(held_out: ImageSet, scenes: ImageSet) -> dict[str, Any]:
                 "lowest": float(scores.min()),
                 "mean_same": float(scores[same].mean()),
                 "mean_different": float(scores[~same].mean()),
-                "different_above_.8": float((scores[~same] > 0.8).mean()),
-                "same_above_.8": float((scores[same] > 0.8).mean()),
+                "different_high": float((scores[~same] > HIGH).mean()),
+                "same_high": float((scores[same] > HIGH).mean()),
             }
     told["positive_share"] = float(same.mean())
     return told

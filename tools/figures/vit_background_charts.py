@@ -72,7 +72,7 @@ def above_08() -> None:
     ways = {"pixels": "pixels", "cnn, random weights": "CNN,\nrandom weights",
             "vit": "transformer", "cnn": "CNN of scenes"}  # fmt: skip
     kept = [found()["matcher"][way]["with background"] for way in ways]
-    kinds = {"pairs of two things": "different_above_.8", "pairs of one thing": "same_above_.8"}
+    kinds = {"pairs of two things": "different_high", "pairs of one thing": "same_high"}
     told = []
     with rc_context(BIG):
         figure = Shown(figsize=(10.6, 4.9), layout="constrained")
