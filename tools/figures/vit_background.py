@@ -65,30 +65,29 @@ def words() -> None:
     cut = shuffled(lion()[None], np.arange(SIDE**2))[0].reshape(SIDE, 8, SIDE, 8, 3).swapaxes(1, 2)
     shown = 13
     with rc_context(BIG):
-        figure = Shown(figsize=(11.6, 4.9))
-        whole = figure.add_axes((0.16, 0.4, 0.25, 0.58))
+        figure = Shown(figsize=(11.6, 5.2))
+        whole = figure.add_axes((0.14, 0.36, 0.287, 0.64))
         whole.imshow(lion(), interpolation="nearest")
         bare(whole)
-        figure.text(0.47, 0.69, "→", ha="center", va="center", fontsize=44)
-        corner, side = np.array([0.54, 0.4]), np.array([0.25, 0.58]) / SIDE
+        figure.text(0.485, 0.68, "→", ha="center", va="center", fontsize=44)
+        corner, side = np.array([0.545, 0.36]), np.array([0.287, 0.64]) / SIDE
         places = [
             (*(corner + side * [x, SIDE - 1 - y]), *(0.88 * side))
             for y in range(SIDE)
             for x in range(SIDE)
         ]
-        step = 0.88 / (shown + 1.6)
-        places += [(0.01 + step * (i + 1.35), 0.08, 0.9 * step, 0.17) for i in range(shown)]
+        step = 0.9 / (shown + 1.6)
+        places += [(0.01 + step * (i + 1.35), 0.07, 0.9 * step, 0.16) for i in range(shown)]
         patches = list(cut.reshape(-1, 8, 8, 3))
         for place, patch in zip(places, patches + patches[:shown], strict=True):
             axes = figure.add_axes(place)
             axes.imshow(patch, interpolation="nearest")
             bare(axes)
-        at = 0.01 + step * 0.6, 0.165
+        at = 0.01 + step * 0.55, 0.15
         box = {"boxstyle": "square,pad=0.55", "facecolor": COLOURS[0], "edgecolor": INK}
         figure.text(*at, "[CLS]", ha="center", va="center", color="white", bbox=box,
                     fontsize=16, fontweight="bold")  # fmt: skip
-        figure.text(0.91, 0.165, f"… {SIDE**2 - shown} more", ha="left", va="center", fontsize=16)
-        figure.text(0.01 + step * 1.35, 0.0, "first row, from the left", fontsize=15)
+        figure.text(0.905, 0.15, f"… {SIDE**2 - shown} more", ha="left", va="center", fontsize=16)
     told = f"A lion; the same cut into {SIDE} times {SIDE} patches; and the patches in a row, row "
     save(figure, "words", told + "by row, behind a token [CLS] that belongs to none", dpi=150)
 
