@@ -38,22 +38,19 @@ COLAB_LINK = """\
 
 On Colab the next cell fetches the course, in a minute or two; anywhere else it does nothing.
 """
-# The commands' own words are raised because Colab does not show what they print.
+# The commands' own words are raised because Colab does not show what they print. What Colab brings
+# is listed for pip as what to keep: without that, a newer rembg would exchange NumPy and Pillow.
 COLAB_SETUP = """\
 # Colab starts without the course, so it is fetched and installed there.
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 if "google.colab" in sys.modules:
-    course, kept = Path("lookalike").resolve(), Path(tempfile.gettempdir(), "kept.txt")
-    pip = [sys.executable, "-m", "pip"]
-    has = [*pip, "list", "--exclude-editable", "--format=freeze"]  # stays in these versions
-    kept.write_text(subprocess.run(has, capture_output=True, text=True, check=True).stdout)
-    clone = ["git", "clone", "--depth=1", "https://github.com/{repository}", course]
-    install = [*pip, "install", "--quiet", "--constraint", kept, "--editable", course]
-    for command in [install] if course.exists() else [clone, install]:
-        if (done := subprocess.run(command, capture_output=True, text=True)).returncode:
+    course, pip = Path("lookalike").resolve(), f"{{sys.executable}} -m pip"
+    clone = f"[ -e {{course}} ] || git clone --depth=1 https://github.com/{repository} {{course}}"
+    install = f"{{pip}} install --quiet --constraint /tmp/kept.txt --editable {{course}}"
+    for command in [clone, f"{{pip}} list --format=freeze > /tmp/kept.txt", install]:
+        if (done := subprocess.run(command, shell=True, capture_output=True, text=True)).returncode:
             raise RuntimeError(done.stderr)
     sys.path.insert(0, str(course))  # a running kernel does not see what was just installed
 """

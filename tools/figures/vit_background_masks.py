@@ -93,7 +93,10 @@ def _answers(
 ) -> None:
     """One query above with its background, below without, and what each finds."""
     grid = part.subplots(2, 1 + found[0].shape[1])
-    for line, gallery, answers in zip(grid, pictures, found, strict=True):
+    for line, name, gallery, answers in zip(
+        grid, ("with", "without"), pictures, found, strict=True
+    ):
+        line[0].set_ylabel(name, fontsize=15)
         for axes, i in zip(line, [query, *answers[query]], strict=True):
             axes.imshow(gallery.images[i], interpolation="nearest")
             axes.set(xticks=[], yticks=[])
