@@ -98,7 +98,8 @@ def patches_shuffled() -> None:
     pair = searched()[0][rows_of((LION,)) * 2]
     pair.images[1] = shuffled(lion()[None], order)[0]
     figure = show_images(pair, ["the lion", "shuffled"], columns=2)
-    save(figure, "patches_shuffled", f"A lion, and the same with its {SIDE**2} patches shuffled")
+    told = f"A lion, and the same with its {SIDE**2} patches shuffled"
+    save(figure, "patches_shuffled", told, dpi=300)
 
 
 def where_cls_looks() -> None:

@@ -107,22 +107,22 @@ def gains() -> None:
         for side, (kind, (key, marker)) in enumerate(kinds.items()):
             for row, way in enumerate(ways):
                 result = found()["experiment"][way][key]
-                low, high = result["gain_interval"]
-                at, middle = row + 0.34 * side, result["gain"]
+                low, high = (100 * end for end in result["gain_interval"])
+                at, middle = row + 0.34 * side, 100 * result["gain"]
                 axes.plot([low, high], [at, at], color=INK, linewidth=2.2)
                 axes.plot(middle, at, marker=marker, markersize=13, color=COLOURS[1 - side],
                           markeredgecolor=INK, linestyle="none", zorder=3,
                           label="" if row else kind)  # fmt: skip
-                axes.annotate(f"{middle:+.3f}", (high, at), (8, 0), textcoords="offset points",
+                axes.annotate(f"{middle:+.1f}", (high, at), (8, 0), textcoords="offset points",
                               va="center")  # fmt: skip
-                told.append(f"{ways[way]} with {kind} {middle:+.3f} ({low:+.3f} to {high:+.3f})")
+                told.append(f"{ways[way]} with {kind} {middle:+.1f} ({low:+.1f} to {high:+.1f})")
         axes.axvline(0, color=INK, linestyle=":", linewidth=2)
         axes.set_yticks(np.arange(len(ways)) + 0.17, list(ways.values()))
         axes.invert_yaxis()
-        axes.set(xlabel="gain in recall@1, with 95 % interval", xlim=(-0.015, 0.14))
+        axes.set(xlabel="gain in recall@1, in points, with 95 % interval", xlim=(-1.5, 14))
         axes.tick_params(axis="y", length=0)
         axes.legend(frameon=False, loc="upper right")
-    save(figure, "gains", "Gain in recall@1: " + ", ".join(told))
+    save(figure, "gains", "Gain in recall@1, in points: " + ", ".join(told))
 
 
 def ten_thousand_pairs() -> None:
