@@ -307,7 +307,7 @@ check(
 )
 
 # %% [markdown]
-# That is no law. Take the token that the training took; where it took neither, try both on validation data.
+# That is no law, and here the intervals overlap. Take the token that the training took; where it took neither, try both on validation data.
 #
 # ### A small transformer on little data
 # Ours has {{results:vit_scenes.parameters:,}} parameters, twice the CNN's. It saw the same two thousand drawings in scenes, and had help: **distillation** (Hinton et al. 2015).
@@ -622,7 +622,7 @@ show_bars(
     recall,
     intervals={name: score.interval() for name, score in recall.items()},
     unit="recall@1, with 95 % interval",
-    title="Removing the background helps, and the masks we found reach part of it",
+    title="Without the background more is found, and better masks would find more still",
 )
 
 # %% [markdown]
@@ -773,7 +773,8 @@ check(
 
 # %% [markdown]
 # Why white? A third of the pictures that this network was trained on were drawings on white. **What stands behind should look like what the network
-# knows**: for another network try it out, on validation data.
+# knows**: for another network try it out, on validation data. With the masks that we found, white, mean and blur bring {{results:vit_background.experiment.cnn.found, white.gain:+.3f}}, {{results:vit_background.experiment.cnn.found, mean.gain:+.3f}} and
+# {{results:vit_background.experiment.cnn.found, blur.gain:+.3f}}, too near to each other to tell.
 #
 # ## 6 · Same or not? A matcher
 # A search always answers. A **matcher** gets two pictures and must say *same thing* or *not*: the score against a **threshold**. Any threshold errs in two ways: pairs of
@@ -856,7 +857,7 @@ check(f"There {passed:.0%} of all different pairs would pass", BIG or passed > 0
 
 # %% [markdown]
 # ### Light, angle, scale
-# The same drawing on the same ground, turned, scaled, lit. *At what angle does the score fall below the threshold?*
+# The same drawing on the same ground, turned, scaled, lit. *At what angle, size, light will the mean score fall below the threshold?*
 
 # %%
 every = np.arange(0, len(scenes), 15)
@@ -926,8 +927,8 @@ check(
 )
 
 # %% [markdown]
-# The score tolerates what training varied, and little else. Upside down scores *better* than lying on its side: many drawings are round or
-# symmetric. Whoever must find things turned or in the dark needs such pictures in training.
+# Turning never brings the mean below the threshold, which is that low; only darkness does. But half of the score is soon gone: beyond what training varied, a scene
+# looks less and less like itself. Upside down scores *better* than lying on its side: many drawings are round or symmetric. Whoever must find things turned or in the dark needs such pictures in training.
 #
 # ## 7 · Which part matches which?
 # [CLS] says *that* two pictures are alike. The other tokens stand for places: for each patch of one picture we look for the
