@@ -228,7 +228,12 @@ def wait_ready(shown: Any) -> None:
 
 def print_pdf(browser: Any, page_uri: str, path: Path) -> None:
     """One page a slide."""
-    shown = opened(browser, page_uri + "?print-pdf")
+    shown = browser.new_page()
+    # laid out for print only after the deck is ready; a busy machine would print before that
+    shown.add_init_script("addEventListener('pdf-ready', () => { window.laidOut = true })")
+    shown.goto(page_uri + "?print-pdf")
+    wait_ready(shown)
+    shown.wait_for_function("window.laidOut")
     shown.pdf(path=path, prefer_css_page_size=True, print_background=True)
     shown.close()
 
