@@ -20,6 +20,7 @@ from utils import ROOT, replacing
 from utils.background import find_masks, grab_cut_masks, load_session
 from utils.images import ImageSet, load_images
 from utils.masks import iou, max_f_beta, mean_absolute_error
+from utils.metrics import Score
 from utils.photos import load_photos
 
 BORDERS = (1, 2, 4, 8)
@@ -28,11 +29,9 @@ KEPT = 128  # pixels a side of the masks that are kept
 
 def scores(found: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     each = iou(found, truth)
-    rng = np.random.default_rng(0)
-    means = [each[rng.integers(0, len(each), len(each))].mean() for _ in range(1000)]
     return {
         "iou": float(each.mean()),
-        "iou_interval": np.quantile(means, [0.025, 0.975]).tolist(),
+        "iou_interval": Score(each, np.arange(len(each)), 0).interval(),
         "iou_lowest_tenth": float(np.quantile(each, 0.1)),
         "mae": float(mean_absolute_error(found, truth).mean()),
         "max_f_beta": max_f_beta(found, truth),

@@ -179,8 +179,7 @@ def _lines(
     """One scene above the other, and lines between them: solid where right, else dashed."""
     between = np.full((GAP, one.shape[1], 3), 255, np.uint8)
     axes.imshow(np.concatenate([one, between, two]), interpolation="nearest")
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_visible(False)
+    bare(axes)
     for (y, x), (to_y, to_x), good in zip(begin, end, right, strict=True):
         along = ([x, to_x], [y, to_y + len(one) + GAP])
         axes.plot(*along, color=PAPER, linewidth=4)
