@@ -20,10 +20,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from recipes.checkpoints import keep, resume
 from tools.record import provenance, write_json
 from utils import ROOT, replacing
 from utils.background import find_masks
+from utils.checkpoints import keep, resume
 from utils.embedder import IMAGENET_MEAN, IMAGENET_STD, MODELS
 from utils.emoji import read_emoji, read_textures
 from utils.images import load_images

@@ -29,7 +29,7 @@ from utils.emoji import read_emoji, read_textures
 from utils.images import load_images
 from utils.models import load_model, save_compact
 from utils.scenes import compose, random_backgrounds, random_placements, seed_of
-from utils.triplet import cosine_cross_entropy, semi_hard_triplet_loss
+from utils.triplet import cosine_cross_entropy, triplet_loss
 
 SIZE = 48  # pixels a side
 THINGS, EACH, VARIANTS = 48, 4, 12  # a batch is THINGS × EACH; each drawing is VARIANTS scenes
@@ -94,7 +94,7 @@ def train(steps: int, seed: int, preprocess: Preprocess) -> tuple[CompactCNN, li
             vectors = model(x)
         vectors = F.normalize(vectors.float(), dim=1)
         loss = cosine_cross_entropy(vectors, prototypes, target)
-        loss = loss + semi_hard_triplet_loss(vectors, target, MARGIN)
+        loss = loss + triplet_loss(vectors, target, MARGIN)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -23,7 +23,7 @@ from utils.distances import nearest
 from utils.embedder import PHOTO_MEAN, PHOTO_STD, Preprocess
 from utils.images import load_images
 from utils.metrics import recall_at_k
-from utils.triplet import cosine_cross_entropy, semi_hard_triplet_loss
+from utils.triplet import cosine_cross_entropy, triplet_loss
 
 SIZE, WIDTHS, SEEDS, STEPS = 32, (16, 32, 48), 3, 300
 THINGS, EACH, PEAK, MARGIN = 48, 4, 3e-3, 0.2
@@ -63,7 +63,7 @@ def train(model: CompactCNN, x: Tensor, labels: np.ndarray, seed: int, shifted: 
             vectors = model(batch.contiguous(memory_format=torch.channels_last))
         vectors = F.normalize(vectors.float(), dim=1)
         loss = cosine_cross_entropy(vectors, prototypes, target)
-        loss = loss + semi_hard_triplet_loss(vectors, target, MARGIN)
+        loss = loss + triplet_loss(vectors, target, MARGIN)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

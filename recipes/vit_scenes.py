@@ -21,17 +21,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from recipes.checkpoints import keep, resume
 from recipes.evaluate import retrieval
 from tools.record import provenance, write_json
 from utils import ROOT
+from utils.checkpoints import keep, resume
 from utils.embed import embed
 from utils.embedder import MODELS, Embedder, Preprocess
 from utils.emoji import read_emoji, read_textures
 from utils.images import load_images
 from utils.models import load_model
 from utils.scenes import compose, random_backgrounds, random_placements, seed_of
-from utils.triplet import cosine_cross_entropy, semi_hard_triplet_loss
+from utils.triplet import cosine_cross_entropy, triplet_loss
 from utils.vit import ClsToken
 
 CHECKPOINTS = ROOT / "data/cache/checkpoints"
@@ -133,7 +133,7 @@ def loss_of(out: Tensor, prototypes: Tensor, taught: tuple, alone: bool) -> Tens
     cls = F.normalize(out[:, 0], dim=1)
     labelled = cls[: len(things)]
     of_things = cosine_cross_entropy(labelled, prototypes, things)
-    of_things = of_things + semi_hard_triplet_loss(labelled, things, MARGIN)
+    of_things = of_things + triplet_loss(labelled, things, MARGIN)
     if alone:
         return of_things
     of_cls = 1 - (cls * vectors).sum(1).mean()

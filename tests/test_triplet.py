@@ -13,7 +13,7 @@ from pytorch_metric_learning.losses import NormalizedSoftmaxLoss, TripletMarginL
 from pytorch_metric_learning.miners import TripletMarginMiner
 from pytorch_metric_learning.reducers import MeanReducer
 
-from utils.triplet import cosine_cross_entropy, semi_hard_triplet_loss
+from utils.triplet import cosine_cross_entropy, triplet_loss
 
 
 def unit(n, d=4, seed=0):
@@ -67,7 +67,7 @@ def test_the_triplet_loss_is_the_slow_loops(batch, margin):
     n, dim, seed = batch
     vectors, labels = unit(2 * n, dim, seed), pairs(n, seed)
     expected = loop_loss(vectors, labels, margin)
-    found = semi_hard_triplet_loss(vectors, labels, margin)
+    found = triplet_loss(vectors, labels, margin)
     torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-6)
     torch.testing.assert_close(
         gradient(found, vectors), gradient(expected, vectors), atol=1e-5, rtol=1e-5
@@ -82,7 +82,7 @@ def test_on_the_mined_triplets_it_is_pytorch_metric_learnings_loss(margin):
     )
     triplets = tuple(torch.tensor(mined(vectors, labels)).T)
     expected = theirs(vectors, labels, triplets)
-    found = semi_hard_triplet_loss(vectors, labels, margin)
+    found = triplet_loss(vectors, labels, margin)
     torch.testing.assert_close(found, expected)
     torch.testing.assert_close(gradient(found, vectors), gradient(expected, vectors))
 
@@ -101,7 +101,7 @@ def test_its_triplets_are_the_hardest_of_pytorch_metric_learnings_semi_hard_ones
         loss = margin + (vectors[a] - vectors[p]).norm() - (vectors[a] - vectors[n]).norm()
         losses[a] = torch.maximum(losses[a], loss.detach())
     assert (losses > 0).sum() > 20
-    found = semi_hard_triplet_loss(vectors, labels, margin)
+    found = triplet_loss(vectors, labels, margin)
     torch.testing.assert_close(found.detach(), losses.mean())
 
 
@@ -110,7 +110,7 @@ def test_each_positive_of_an_anchor_is_drawn_in_turn():
     vectors = torch.tensor([[0.0, 0], [0.1, 0], [0.5, 0], [0.6, 0]], dtype=torch.float64)
     labels = torch.tensor([0, 0, 0, 1])
     torch.manual_seed(0)
-    seen = {round(semi_hard_triplet_loss(vectors, labels, 1.0).item(), 4) for _ in range(200)}
+    seen = {round(triplet_loss(vectors, labels, 1.0).item(), 4) for _ in range(200)}
     # two choices for each of three anchors: losses are means of one of two values an anchor
     each = [(0.5, 0.9), (0.6, 0.9), (1.4, 1.3)]
     possible = {round((a + b + c) / 3, 4) for a in each[0] for b in each[1] for c in each[2]}
@@ -121,20 +121,20 @@ def test_the_order_of_the_batch_does_not_matter():
     vectors, labels = unit(30), pairs(15)
     order = torch.from_numpy(np.random.default_rng(1).permutation(30))
     torch.testing.assert_close(
-        semi_hard_triplet_loss(vectors[order], labels[order]),
-        semi_hard_triplet_loss(vectors, labels),
+        triplet_loss(vectors[order], labels[order]),
+        triplet_loss(vectors, labels),
     )
 
 
 def test_groups_that_are_far_apart_cost_nothing():
     vectors = torch.eye(6, dtype=torch.float64)[torch.arange(12) // 2]
-    assert semi_hard_triplet_loss(vectors, torch.arange(12) // 2, 0.2) == 0
+    assert triplet_loss(vectors, torch.arange(12) // 2, 0.2) == 0
 
 
 @pytest.mark.parametrize("n", [8, 200])
 def test_a_collapsed_batch_costs_the_margin_and_its_gradient_is_finite(n):
     vectors = F.normalize(torch.ones(n, 4), dim=1).requires_grad_()
-    loss = semi_hard_triplet_loss(vectors, torch.arange(n) // 2, 0.3)
+    loss = triplet_loss(vectors, torch.arange(n) // 2, 0.3)
     assert loss.item() == pytest.approx(0.3, abs=1e-3)
     assert torch.isfinite(gradient(loss, vectors)).all()
 
@@ -142,7 +142,7 @@ def test_a_collapsed_batch_costs_the_margin_and_its_gradient_is_finite(n):
 @pytest.mark.parametrize("labels", [[0, 1, 2, 3], [5, 5, 5, 5], [7]])
 def test_a_batch_without_triplets_costs_nothing_and_can_still_be_trained_on(labels):
     vectors = unit(len(labels))
-    loss = semi_hard_triplet_loss(vectors, torch.tensor(labels))
+    loss = triplet_loss(vectors, torch.tensor(labels))
     assert loss.item() == 0
     assert (gradient(loss, vectors) == 0).all()
 
@@ -151,7 +151,7 @@ def test_pictures_alone_in_their_class_are_negatives_and_no_anchors():
     vectors = unit(8)
     labels = torch.tensor([0, 0, 1, 1, 2, 3, 4, 5])
     expected = loop_loss(vectors, labels, 0.5)
-    found = semi_hard_triplet_loss(vectors, labels, 0.5)
+    found = triplet_loss(vectors, labels, 0.5)
     torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-6)
     assert torch.isfinite(gradient(found, vectors)).all()
 
@@ -190,7 +190,7 @@ def test_a_few_steps_of_both_losses_pull_classes_together():
     prototypes = torch.randn(6, 5, requires_grad=True)
     for _ in range(100):
         vectors = F.normalize(points, dim=1)
-        loss = semi_hard_triplet_loss(vectors, labels)
+        loss = triplet_loss(vectors, labels)
         loss = loss + cosine_cross_entropy(vectors, prototypes, labels)
         steps = torch.autograd.grad(loss, [points, prototypes])
         with torch.no_grad():

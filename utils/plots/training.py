@@ -1,0 +1,76 @@
+"""The curves of a training, drawn while it learns."""
+
+import base64
+import html
+import io
+import time
+from typing import Any
+
+from matplotlib import rc_context
+
+from utils.plots.style import COLOURS, DPI, GREY, STYLE, Shown, put_title
+
+PANELS = {
+    "loss": "loss",
+    "recall": "recall@1, held-out",
+    "cosine": "mean pairwise cosine",
+    "active": "share of active triplets",
+}
+
+
+def training_figure(history: Any, steps: int, with_recall: bool = True) -> Shown:
+    """Loss, recall@1, mean pairwise cosine and share of active triplets over steps.
+
+    history : what `utils.triplet.train` returns, finished or not. steps : where the axes end.
+    """
+    panels = {name: label for name, label in PANELS.items() if name != "recall" or with_recall}
+    with rc_context(STYLE):
+        figure = Shown(figsize=(3.2 * len(panels), 3.0), layout="constrained")
+        grid = figure.subplots(1, len(panels))
+        for axes, (name, label) in zip(grid, panels.items(), strict=True):
+            axes.plot(history.step, getattr(history, name), color=COLOURS[0], linewidth=2.5)
+            axes.set_title(label, fontsize=12, fontweight="normal")
+            axes.set(xlim=(0, steps), xlabel="step")
+            if name in ("cosine", "active", "recall"):
+                axes.set_ylim(0, 1.02)
+            if name == "cosine":
+                axes.axhline(1, color=GREY, linestyle=":")
+                axes.annotate("collapsed", (0, 0.99), va="top", fontsize=10, color=GREY)
+        done = history.step[-1] if history.step else 0
+        told = f"Step {done} of {steps}"
+        if with_recall and history.recall:
+            told += f": recall@1 on held-out pictures {history.recall[-1]:.2f}"
+        put_title(figure, told)
+    figure.alt = f"{told}; loss {history.loss[-1]:.3f}" if done else told
+    return figure
+
+
+class LivePlot:
+    """In a notebook, one figure that is redrawn at most once a second; elsewhere nothing.
+
+    live : whether there is a notebook to draw in.
+    """
+
+    def __init__(self, steps: int, with_recall: bool) -> None:
+        from IPython.core.getipython import get_ipython
+
+        self.steps, self.with_recall = steps, with_recall
+        self.live = get_ipython() is not None
+        self.handle: Any = None
+        self.drawn = -1.0
+
+    def update(self, history: Any) -> None:
+        done = history.step[-1] == self.steps
+        if not self.live or (time.monotonic() - self.drawn < 1 and not done):
+            return
+        from IPython.display import HTML, display
+
+        figure, buffer = training_figure(history, self.steps, self.with_recall), io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=DPI)  # always of one size: no jumping
+        data = base64.b64encode(buffer.getvalue()).decode()
+        picture = HTML(f'<img alt="{html.escape(figure.alt)}" src="data:image/png;base64,{data}">')
+        if self.handle is None:
+            self.handle = display(picture, display_id=True)
+        else:
+            self.handle.update(picture)
+        self.drawn = time.monotonic()
