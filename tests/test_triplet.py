@@ -1,4 +1,4 @@
-"""The training losses, against slow loops and pytorch-metric-learning."""
+"""Losses, miners and batches, against slow loops and pytorch-metric-learning."""
 
 import math
 
@@ -9,11 +9,33 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 from pytorch_metric_learning.distances import LpDistance
-from pytorch_metric_learning.losses import NormalizedSoftmaxLoss, TripletMarginLoss
-from pytorch_metric_learning.miners import TripletMarginMiner
+from pytorch_metric_learning.losses import (
+    ContrastiveLoss,
+    NormalizedSoftmaxLoss,
+    TripletMarginLoss,
+)
+from pytorch_metric_learning.miners import BatchHardMiner, TripletMarginMiner
 from pytorch_metric_learning.reducers import MeanReducer
+from pytorch_metric_learning.utils.loss_and_miner_utils import get_all_triplets_indices
 
-from utils.triplet import cosine_cross_entropy, triplet_loss
+from utils.images import ImageSet
+from utils.triplet import (
+    Batches,
+    TripletAndCrossEntropy,
+    active_share,
+    all_triplets,
+    balanced,
+    batch_hard,
+    contrastive_loss,
+    cosine_cross_entropy,
+    mean_cosine,
+    random_triplets,
+    semi_hard,
+    shuffled,
+    triplet_loss,
+)
+
+MINERS = [random_triplets, semi_hard, batch_hard, all_triplets]
 
 
 def unit(n, d=4, seed=0):
@@ -199,3 +221,213 @@ def test_a_few_steps_of_both_losses_pull_classes_together():
     distances = torch.cdist(*[F.normalize(points, dim=1).detach()] * 2)
     same = labels[:, None] == labels
     assert distances[same].max() < distances[~same].min()
+
+
+some_labels = st.lists(st.integers(0, 4), min_size=3, max_size=24)
+
+
+def euclidean(power=1):
+    return LpDistance(normalize_embeddings=False, power=power)
+
+
+@pytest.mark.parametrize("squared", [False, True])
+@pytest.mark.parametrize("mine", MINERS)
+def test_on_every_miners_triplets_the_loss_is_pytorch_metric_learnings(mine, squared):
+    vectors, labels = unit(40, 6), torch.arange(40) // 4
+    torch.manual_seed(0)
+    chosen = mine(torch.cdist(vectors, vectors).detach(), labels)
+    theirs = TripletMarginLoss(
+        margin=0.4, distance=euclidean(2 if squared else 1), reducer=MeanReducer()
+    )
+    expected = theirs(vectors, labels, chosen)
+    torch.manual_seed(0)
+    found = triplet_loss(vectors, labels, 0.4, mine, squared)
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(gradient(found, vectors), gradient(expected, vectors))
+
+
+@given(some_labels, st.integers(0, 100))
+def test_batch_hard_is_pytorch_metric_learnings(labels, seed):
+    vectors, labels = unit(len(labels), 3, seed).detach(), torch.tensor(labels)
+    found = batch_hard(torch.cdist(vectors, vectors), labels)
+    expected = BatchHardMiner(distance=euclidean())(vectors, labels)
+    assert [part.tolist() for part in found] == [part.tolist() for part in expected]
+
+
+@given(some_labels, st.integers(0, 100))
+def test_batch_hard_at_ties_finds_as_far_and_as_near(labels, seed):
+    corners = torch.randint(2, (len(labels), 2), generator=torch.Generator().manual_seed(seed))
+    labels = torch.tensor(labels)
+    distances = torch.cdist(corners.double(), corners.double())
+    anchors, positives, negatives = batch_hard(distances, labels)
+    theirs = BatchHardMiner(distance=euclidean())(corners.double(), labels)
+    assert anchors.tolist() == theirs[0].tolist()
+    assert (labels[positives] == labels[anchors]).all() and (positives != anchors).all()
+    assert (labels[negatives] != labels[anchors]).all()
+    for ours, others in ((positives, theirs[1]), (negatives, theirs[2])):
+        assert distances[anchors, ours].tolist() == distances[anchors, others].tolist()
+
+
+def test_batch_hard_keeps_its_order_in_single_precision_when_nearly_collapsed():
+    generator = torch.Generator().manual_seed(0)
+    vectors = F.normalize(1 + 0.01 * torch.randn(60, 8, generator=generator), dim=1)
+    labels = torch.arange(60) // 5
+    exact = torch.cdist(vectors.double(), vectors.double())
+    found, expected = batch_hard(exact.float(), labels), batch_hard(exact, labels)
+    for ours, others in zip(found, expected, strict=True):
+        torch.testing.assert_close(
+            exact[found[0], ours], exact[expected[0], others], atol=1e-6, rtol=0
+        )
+
+
+@given(some_labels)
+def test_all_triplets_are_all_that_pytorch_metric_learning_lists(labels):
+    labels = torch.tensor(labels)
+    found = all_triplets(torch.zeros(len(labels), len(labels)), labels)
+    expected = get_all_triplets_indices(labels)
+    assert set(zip(*map(torch.Tensor.tolist, found), strict=True)) == set(
+        zip(*map(torch.Tensor.tolist, expected), strict=True)
+    )
+    assert len(found[0]) == len(expected[0])
+
+
+@pytest.mark.parametrize("mine", [random_triplets, semi_hard, batch_hard])
+@given(some_labels, st.integers(0, 20))
+def test_each_anchor_that_can_has_one_triplet(mine, labels, seed):
+    labels = torch.tensor(labels)
+    vectors = unit(len(labels), 3, seed).detach()
+    anchors, positives, negatives = mine(torch.cdist(vectors, vectors), labels)
+    able = {a for a, _, _ in zip(*get_all_triplets_indices(labels), strict=True)}
+    assert sorted(anchors.tolist()) == sorted({int(a) for a in able})
+    assert (labels[positives] == labels[anchors]).all() and (positives != anchors).all()
+    assert (labels[negatives] != labels[anchors]).all()
+
+
+def test_random_triplets_come_to_each_positive_and_negative():
+    labels = torch.tensor([0, 0, 0, 1, 1, 2])
+    torch.manual_seed(0)
+    drawn = [random_triplets(torch.zeros(6, 6), labels) for _ in range(200)]
+    seen = {tuple(triplet) for triplets in drawn for triplet in torch.stack(triplets, 1).tolist()}
+    assert len(seen) == len(all_triplets(torch.zeros(6, 6), labels)[0])
+
+
+@pytest.mark.parametrize("margin", [0.2, 1.0])
+def test_contrastive_loss_on_plain_distances_is_pytorch_metric_learnings(margin):
+    vectors, labels = unit(30, 5), torch.arange(30) // 3
+    theirs = ContrastiveLoss(
+        pos_margin=0, neg_margin=margin, distance=euclidean(), reducer=MeanReducer()
+    )
+    expected, found = theirs(vectors, labels), contrastive_loss(vectors, labels, margin, False)
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(gradient(found, vectors), gradient(expected, vectors))
+
+
+@given(some_labels, st.floats(0.05, 2))
+def test_contrastive_loss_is_hadsells(labels, margin):
+    vectors, near, far = unit(len(labels), 3), [], []
+    for i, a in enumerate(labels):
+        for j, b in enumerate(labels[:i]):
+            apart = math.dist(vectors[i].tolist(), vectors[j].tolist())
+            near += [apart**2] * (a == b)
+            far += [max(0, margin - apart) ** 2] * (a != b)
+    expected = sum(np.mean(part) for part in (near, far) if part)
+    found = contrastive_loss(vectors, torch.tensor(labels), margin)
+    assert found.item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_both_losses_together_are_their_sum_and_the_prototypes_learn():
+    vectors, labels = unit(20), torch.arange(20) // 4
+    both = TripletAndCrossEntropy(5, 4, margin=0.3, mine=batch_hard).double()
+    expected = triplet_loss(vectors, labels, 0.3, batch_hard)
+    expected = expected + cosine_cross_entropy(vectors, both.prototypes, labels)
+    found = both(vectors, labels)
+    torch.testing.assert_close(found, expected)
+    assert gradient(found, both.prototypes).abs().sum() > 0
+
+
+@given(st.integers(2, 30), st.integers(0, 100))
+def test_mean_cosine_is_the_mean_over_all_pairs(n, seed):
+    vectors = unit(n, 5, seed).detach()
+    cosines = F.cosine_similarity(vectors[:, None], vectors[None], dim=2)
+    expected = cosines[~torch.eye(n, dtype=torch.bool)].mean().item()
+    assert mean_cosine(vectors) == pytest.approx(expected, abs=1e-9)
+
+
+@given(some_labels, st.floats(0.01, 1.5))
+def test_active_share_counts_what_pytorch_metric_learning_mines(labels, margin):
+    vectors, labels = unit(len(labels), 3).detach(), torch.tensor(labels)
+    miner = TripletMarginMiner(margin, type_of_triplets="all", distance=euclidean())
+    every = len(get_all_triplets_indices(labels)[0])
+    expected = len(miner(vectors, labels)[0]) / max(every, 1)
+    assert active_share(vectors, labels, margin) == pytest.approx(expected)
+
+
+def test_active_share_runs_from_all_to_none():
+    labels = torch.arange(12) // 4
+    assert active_share(torch.ones(12, 2) / 2**0.5, labels) == 1
+    assert active_share(torch.eye(3)[labels], labels) == 0
+
+
+@given(st.integers(2, 5), st.integers(2, 5), st.integers(0, 1000), st.integers(0, 9))
+def test_a_balanced_batch_has_each_of_some_labels_as_often(classes, each, step, seed):
+    labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(6), 5))
+    rows = balanced(labels, classes, each, seed)(step)
+    found, counts = np.unique(labels[rows], return_counts=True)
+    assert len(found) == classes and (counts == each).all()
+    assert len(set(rows)) == len(rows)
+    assert (labels[rows].reshape(classes, each) == labels[rows[::each], None]).all()
+    assert (rows == balanced(labels, classes, each, seed)(step)).all()
+
+
+def test_balanced_batches_come_to_every_picture():
+    labels = np.repeat(np.arange(6), 5)
+    draw = balanced(labels, 3, 2)
+    assert set(np.concatenate([draw(step) for step in range(200)])) == set(range(30))
+    assert any(draw(0) != balanced(labels, 3, 2, seed=1)(0))
+
+
+def test_a_class_with_few_pictures_repeats_them_and_one_with_a_single_is_left_out():
+    labels = [0, 0, 1, 1, 1, 1, 7]
+    with pytest.warns(UserWarning, match=r"1 of 3 classes have a single picture.*class 7"):
+        draw = balanced(labels, 2, 4)
+    rows = draw(0)
+    assert sorted(np.array(labels)[rows]) == [0] * 4 + [1] * 4
+
+
+@pytest.mark.parametrize(
+    "labels, classes, each, told",
+    [
+        ([0, 0, -1, 1, 1], 2, 2, r"1 of 5 pictures have no label"),
+        ([0, 0, 1, 1], 1, 2, r"1 classes × 2 pictures holds no triplet"),
+        ([0, 0, 1, 1], 2, 1, r"2 classes × 1 pictures holds no triplet"),
+        ([0, 0, 1, 1], 3, 2, r"needs as many.*there are 2"),
+    ],
+)
+def test_labels_that_make_no_batch_are_refused(labels, classes, each, told):
+    with pytest.raises(ValueError, match=told):
+        balanced(labels, classes, each)
+
+
+def test_shuffled_batches_see_every_picture_once_an_epoch_in_new_orders():
+    draw = shuffled(12, 4)
+    epochs = [np.concatenate([draw(3 * epoch + i) for i in range(3)]) for epoch in range(2)]
+    assert all(sorted(epoch) == list(range(12)) for epoch in epochs)
+    assert (epochs[0] != epochs[1]).any()
+    assert len(set(np.concatenate([shuffled(14, 4)(i) for i in range(3)]))) == 12
+    with pytest.raises(ValueError, match="batch of 20 needs as many pictures"):
+        shuffled(12, 20)
+
+
+def test_batches_are_what_the_network_takes():
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (6, 4, 4, 3), dtype=np.uint8)
+    pictures = ImageSet(images, np.arange(6) // 2, list("abc"), [str(i) for i in range(6)])
+    draw = Batches(
+        pictures,
+        lambda x: x.permute(0, 3, 1, 2) / 255,
+        lambda step: np.array([step, 5]),
+        lambda x: -x,
+    )
+    x, labels = draw(2)
+    np.testing.assert_allclose(x.permute(0, 2, 3, 1), images[[2, 5]] / -255, rtol=1e-6)
+    assert labels.tolist() == [1, 2]

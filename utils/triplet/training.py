@@ -94,8 +94,9 @@ def train(
     draw : step → (input N×3×h×w, labels int64 N), such as `Batches`.
     loss : (unit vectors N×D, labels) → scalar. Parameters of a loss that is a module learn too.
     held_out : labelled pictures that recall@1 is measured on, `every` so many steps.
-    lr : peak of the default, AdamW (weight decay .05) through one cycle (Smith & Topin 2018).
-    optimizer, schedule : make others; a schedule advances once a step.
+    lr : peak of one cycle up and down (Smith & Topin 2018), the default schedule.
+    optimizer : from the weights, by default AdamW with weight decay .05. schedule : from the
+        optimizer; it advances once a step.
     every : steps between measurements, by default a twentieth of all. margin : for `active`.
     checkpoint : file to go on from, written at each measurement.
     bfloat16 : the network computes in half precision; by default where the machine is fast at it.

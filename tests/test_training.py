@@ -1,0 +1,219 @@
+"""The training loop, on handwritten digits: what it learns, keeps, resumes and refuses."""
+
+import warnings
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from torch import nn
+
+from utils.embed import embed
+from utils.embedder import Embedder, Preprocess
+from utils.images import ImageSet
+from utils.metrics import recall_at_k
+from utils.plots.training import training_figure
+from utils.triplet import (
+    Batches,
+    CollapseWarning,
+    TrainingDiverged,
+    TripletAndCrossEntropy,
+    balanced,
+    batch_hard,
+    semi_hard,
+    train,
+    triplet_loss,
+)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    raw = load_digits()
+    images = np.repeat((raw.images * 255 / 16).astype(np.uint8)[..., None], 3, axis=3)
+    ids = [str(i) for i in range(len(images))]
+    return ImageSet(images, raw.target.astype(np.int64), [str(i) for i in range(10)], ids)
+
+
+def network(seed=0, deep=False):
+    torch.manual_seed(seed)
+    body = [nn.Linear(128, 128), nn.ReLU()] if deep else []
+    module = nn.Sequential(nn.Flatten(), nn.Linear(192, 128), nn.ReLU(), *body, nn.Linear(128, 16))
+    return Embedder("digits", 16, "random", Preprocess(8, (0.5,) * 3, (0.5,) * 3), module)
+
+
+def batches(digits, model, seed=0):
+    return Batches(digits, model.preprocess, balanced(digits.labels, 10, 6, seed))
+
+
+def state(model):
+    return {name: value.clone() for name, value in model.module.state_dict().items()}
+
+
+def same(a, b):
+    return all(torch.equal(a[name], b[name]) for name in a)
+
+
+def learn(digits, model, steps=40, loss=triplet_loss, seed=0, **options):
+    return train(model, batches(digits[:900], model, seed), loss, steps, seed=seed, **options)
+
+
+def test_training_finds_unseen_digits_better_and_tells_how(digits):
+    model, held_out = network(), digits[900:1200]
+    before = recall_at_k(embed(model, held_out, cache=False), held_out.labels)
+    history = learn(digits, model, 60, held_out=held_out, every=10)
+    after = recall_at_k(embed(model, held_out, cache=False), held_out.labels)
+    assert after > before + 0.02
+    assert after == max(history.recall)
+    assert history.step == [10, 20, 30, 40, 50, 60]
+    assert history.loss[-1] < history.loss[0] / 2
+    assert history.active[-1] < history.active[0]
+    assert history.collapsed_at is None and not history.interrupted
+    assert not model.module.training
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(digits):
+    runs = []
+    for seed in (1, 1, 2):
+        model = network()
+        learn(digits, model, 8, seed=seed)
+        runs.append(state(model))
+    assert same(runs[0], runs[1]) and not same(runs[0], runs[2])
+
+
+def test_the_weights_that_end_a_training_are_the_best_on_the_held_out_pictures(digits):
+    model, held_out = network(), digits[900:1100]
+    kept = {}
+
+    def draw(step):
+        kept[step] = state(model)
+        return batches(digits[:900], model)(step)
+
+    history = train(model, draw, triplet_loss, 40, held_out=held_out, every=4, lr=0.05)
+    best = history.best_step
+    assert best == max(s for s, r in zip(history.step, history.recall, strict=True)
+                       if r == max(history.recall))  # fmt: skip
+    assert best == 40 or same(kept[best], state(model))
+
+
+def test_a_training_that_was_cut_off_ends_as_if_it_had_not_been(digits, tmp_path):
+    whole, cut, file = network(), network(), tmp_path / "digits.pt"
+    loss = partial(TripletAndCrossEntropy, 10, 16)
+    torch.manual_seed(5)
+    told = learn(digits, whole, 20, loss(), held_out=digits[900:1000], every=5)
+
+    def draw(step):
+        if step == 13:
+            raise OSError("power cut")
+        return batches(digits[:900], cut)(step)
+
+    torch.manual_seed(5)
+    options = {"held_out": digits[900:1000], "every": 5, "checkpoint": file}
+    with pytest.raises(OSError, match="power cut"):
+        train(cut, draw, loss(), 20, **options)
+    again = network(seed=9)
+    history = learn(digits, again, 20, loss(), **options)
+    assert same(state(whole), state(again))
+    assert history.step == told.step and history.loss == told.loss
+    assert history.recall == told.recall and history.best_step == told.best_step
+
+
+def test_a_checkpoint_of_another_training_is_refused(digits, tmp_path):
+    file = tmp_path / "digits.pt"
+    learn(digits, network(), 4, checkpoint=file)
+    with pytest.raises(ValueError, match=r"digits\.pt belongs to another training.*delete it"):
+        learn(digits, network(), 6, checkpoint=file)
+
+
+def test_ctrl_c_keeps_the_best_weights(digits, capsys):
+    model, held_out = network(), digits[900:1100]
+    kept = {}
+
+    def draw(step):
+        kept[step] = state(model)
+        if step == 13:
+            raise KeyboardInterrupt
+        return batches(digits[:900], model)(step)
+
+    history = train(model, draw, triplet_loss, 40, held_out=held_out, every=4)
+    assert history.interrupted and history.step == [4, 8, 12]
+    assert same(kept[history.best_step], state(model))
+    assert "Stopped after 12 of 40 steps" in capsys.readouterr().out
+    assert not model.module.training
+
+
+def overflowing(vectors, labels):
+    return triplet_loss(vectors, labels) / 0
+
+
+def spoiled(x):
+    x[0, 0, 0, 0] = torch.nan
+    return x
+
+
+@pytest.mark.parametrize(
+    "loss, augment, lr, told",
+    [
+        (
+            overflowing,
+            None,
+            1e-3,
+            r"at step 0: .* are sound, so it is the loss",
+        ),
+        (triplet_loss, spoiled, 1e-3, r"at step 0: the pictures of this batch already hold NaN"),
+        (triplet_loss, None, 1e38, r"at step \d+: .*lower the learning rate"),
+    ],
+)
+def test_a_loss_that_is_no_number_stops_the_training_and_says_where(
+    digits, loss, augment, lr, told
+):
+    model = network()
+    draw = Batches(digits, model.preprocess, balanced(digits.labels, 10, 4), augment)
+    with pytest.raises(TrainingDiverged, match=told):
+        train(model, draw, loss, 20, lr=lr)
+
+
+@pytest.mark.parametrize(
+    "labels, told", [([3, 3, 3], "one class only"), ([0, 0, -1], "without a label")]
+)
+def test_batches_without_triplets_are_refused(digits, labels, told):
+    with pytest.raises(ValueError, match=f"batch of step 0 holds pictures .*{told}"):
+        train(network(), lambda _: (torch.zeros(3, 3, 8, 8), torch.tensor(labels)), triplet_loss, 5)
+
+
+def thesis_sgd(weights):
+    return torch.optim.SGD(weights, 0.1, 0.9, weight_decay=5e-4)
+
+
+def steady(optimizer):
+    return torch.optim.lr_scheduler.ConstantLR(optimizer, 1.0)
+
+
+def test_the_alarm_rings_where_squared_batch_hard_collapses(digits):
+    loss = partial(triplet_loss, margin=0.3, mine=batch_hard, squared=True)
+    with pytest.warns(
+        CollapseWarning, match=r"mean cosine (0\.99|1\.00).*semi_hard instead"
+    ) as told:
+        history = learn(digits, network(deep=True), 100, loss, optimizer=thesis_sgd,
+                        schedule=steady, every=10)  # fmt: skip
+    assert len(told) == 1
+    assert history.collapsed_at == 30
+    assert history.loss[-1] == pytest.approx(0.3, abs=0.02)
+    assert min(history.cosine[1:]) > 0.95
+
+
+def test_no_alarm_where_semi_hard_triplets_spread_the_embeddings(digits):
+    loss = partial(triplet_loss, margin=0.3, mine=semi_hard, squared=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        history = learn(digits, network(deep=True), 60, loss, optimizer=thesis_sgd,
+                        schedule=steady, every=10)  # fmt: skip
+    assert history.collapsed_at is None and max(history.cosine) < 0.6
+
+
+def test_the_figure_of_a_training_tells_it_without_the_picture(digits):
+    history = learn(digits, network(), 20, held_out=digits[900:1000], every=10)
+    figure = training_figure(history, 20)
+    assert figure.alt.startswith("Step 20 of 20: recall@1 on held-out pictures ")
+    assert len(figure.axes) == 4
+    assert len(training_figure(history, 20, with_recall=False).axes) == 3
