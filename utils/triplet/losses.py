@@ -84,19 +84,25 @@ class TripletAndCrossEntropy(nn.Module):
 
     Parameters
     ----------
-    classes : C, labels are in [0, C). dim : D, length of an embedding. margin, mine : as there.
+    classes : C, labels are in [0, C). dim : D, length of an embedding. margin, mine, squared : as
+        for `triplet_loss`.
     """
 
     def __init__(
-        self, classes: int, dim: int, margin: float = 0.2, mine: Miner = semi_hard
+        self,
+        classes: int,
+        dim: int,
+        margin: float = 0.2,
+        mine: Miner = semi_hard,
+        squared: bool = False,
     ) -> None:
         super().__init__()
-        self.margin, self.mine = margin, mine
+        self.margin, self.mine, self.squared = margin, mine, squared
         self.prototypes = nn.Parameter(torch.randn(classes, dim))
 
     def forward(self, vectors: Tensor, labels: Tensor) -> Tensor:
         classes = cosine_cross_entropy(vectors, self.prototypes, labels)
-        return classes + triplet_loss(vectors, labels, self.margin, self.mine)
+        return classes + triplet_loss(vectors, labels, self.margin, self.mine, self.squared)
 
 
 @torch.no_grad()

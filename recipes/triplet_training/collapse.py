@@ -1,0 +1,137 @@
+"""When does triplet training collapse? On handwritten digits, where a run takes seconds.
+
+    python -m recipes.triplet_training.collapse         (a few minutes on 2 cores)
+
+A small network from scratch with the optimiser of the thesis; squared against plain distance,
+batch-hard against semi-hard triplets, with and without a cross-entropy, and with a learning rate
+that is cut before the embeddings have come apart again. Writes results/collapse.json.
+"""
+
+import time
+import warnings
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.datasets import load_digits
+from torch import nn
+from torch.optim.lr_scheduler import LRScheduler, MultiStepLR
+from tqdm import tqdm
+
+from tools.record import provenance, write_json
+from utils import ROOT
+from utils.embedder import Embedder, Preprocess
+from utils.images import ImageSet
+from utils.triplet import (
+    Batches,
+    CollapseWarning,
+    History,
+    TripletAndCrossEntropy,
+    balanced,
+    batch_hard,
+    random_triplets,
+    semi_hard,
+    train,
+    triplet_loss,
+)
+
+SEEDS, STEPS, EVERY, MARGIN, DIM = 4, 400, 10, 0.3, 16
+CUT = 30  # the step of the early cut, and by how much the rate is multiplied there: a hundredth
+
+
+def read_digits() -> tuple[ImageSet, ImageSet]:
+    """1,200 digits to learn and 597 to ask, 8×8 pixels."""
+    raw = load_digits()
+    images = np.repeat((raw.images * 255 / 16).astype(np.uint8)[..., None], 3, axis=3)
+    names = [str(i) for i in range(10)]
+    ids = [str(i) for i in range(len(images))]
+    digits = ImageSet(images, raw.target.astype(np.int64), names, ids, name="digits")
+    return digits[:1200], digits[1200:]
+
+
+def digits_model(seed: int) -> Embedder:
+    torch.manual_seed(seed)
+    module = nn.Sequential(
+        nn.Flatten(), nn.Linear(192, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(),
+        nn.Linear(128, DIM),
+    )  # fmt: skip
+    return Embedder("digits", DIM, "random", Preprocess(8, (0.5,) * 3, (0.5,) * 3), module)
+
+
+def constant(optimizer: torch.optim.Optimizer) -> LRScheduler:
+    return MultiStepLR(optimizer, [])
+
+
+def cut_early(optimizer: torch.optim.Optimizer) -> LRScheduler:
+    return MultiStepLR(optimizer, [CUT], gamma=0.01)
+
+
+def kinds() -> dict[str, tuple[Any, Callable[..., LRScheduler]]]:
+    """By name: a loss, and how its learning rate goes."""
+    table: dict[str, tuple[Any, Callable[..., LRScheduler]]] = {}
+    for mine in (batch_hard, semi_hard, random_triplets):
+        for squared in (True, False):
+            name = f"{mine.__name__.replace('_', '-')}, {'squared' if squared else 'plain'}"
+            loss = partial(triplet_loss, margin=MARGIN, mine=mine, squared=squared)
+            table[name] = loss, constant
+    both = TripletAndCrossEntropy(10, DIM, MARGIN, batch_hard, squared=True)
+    table["batch-hard, squared, with cross-entropy"] = both, constant
+    for squared in (True, False):
+        name = f"batch-hard, {'squared' if squared else 'plain'}, rate cut early"
+        loss = partial(triplet_loss, margin=MARGIN, mine=batch_hard, squared=squared)
+        table[name] = loss, cut_early
+    return table
+
+
+def run(name: str, seed: int) -> History:
+    learned, asked = read_digits()
+    model = digits_model(seed)
+    loss, schedule = kinds()[name]
+    draw = Batches(learned, model.preprocess, balanced(learned.labels, 10, 8, seed))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CollapseWarning)  # that is what is measured
+        return train(
+            model, draw, loss, STEPS, held_out=asked, every=EVERY, margin=MARGIN, seed=seed,
+            optimizer=lambda weights: torch.optim.SGD(weights, 0.1, 0.9, weight_decay=5e-4),
+            schedule=schedule, bfloat16=False,
+        )  # fmt: skip
+
+
+def main() -> None:
+    torch.set_num_threads(1)  # so small a network is fastest there
+    record, begin = provenance(), time.perf_counter()
+    record |= {
+        "what": "mean cosine of all pairs of a batch while a small network learns by triplets",
+        "data": "scikit-learn's digits: 1,200 to learn, 597 to ask",
+        "command": "python -m recipes.triplet_training.collapse",
+        "spread": f"{SEEDS} seeds, all of them listed",
+        "margin": MARGIN,
+        "cut_at": CUT,
+        "steps": list(range(EVERY, STEPS + 1, EVERY)),
+        "runs": {},
+    }
+    for name in kinds():
+        runs = [run(name, seed) for seed in tqdm(range(SEEDS), name)]
+        record["runs"][name] = {
+            "cosine": [history.cosine for history in runs],
+            "loss": [history.loss[-1] for history in runs],
+            "recall_at_1": [history.recall[-1] for history in runs],
+            "collapsed": sum(history.cosine[-1] > 0.95 for history in runs),
+            "escaped_at": [escape(history) for history in runs],
+        }
+    record["seconds"] = time.perf_counter() - begin
+    write_json(ROOT / "results/collapse.json", record)
+
+
+def escape(history: History) -> int | None:
+    """The first step from which on the embeddings stay apart; None if they never do."""
+    together = [step for step, c in zip(history.step, history.cosine, strict=True) if c > 0.95]
+    if not together:
+        return 0
+    return None if together[-1] == STEPS else together[-1] + EVERY
+
+
+if __name__ == "__main__":
+    main()
