@@ -11,12 +11,12 @@ once, at the end. Writes models/cnn-scenes.safetensors with its card, and result
 """
 
 import argparse
-import time
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from recipes.evaluate import baselines, retrieval
@@ -24,38 +24,49 @@ from tools.record import provenance, write_json
 from utils import ROOT
 from utils.cnn import CompactCNN
 from utils.embed import embed
-from utils.embedder import MODELS, PHOTO_MEAN, PHOTO_STD, Preprocess
+from utils.embedder import MODELS, PHOTO_MEAN, PHOTO_STD, Embedder, Preprocess
 from utils.emoji import read_emoji, read_textures
 from utils.images import load_images
+from utils.metrics import recall_at_k
 from utils.models import load_model, save_compact
 from utils.scenes import compose, random_backgrounds, random_placements, seed_of
-from utils.triplet import cosine_cross_entropy, triplet_loss
+from utils.triplet import History, TripletAndCrossEntropy, balanced, train
 
 SIZE = 48  # pixels a side
 THINGS, EACH, VARIANTS = 48, 4, 12  # a batch is THINGS × EACH; each drawing is VARIANTS scenes
-PEAK, DECAY, MARGIN, MIXING, SHIFT = 3e-3, 0.05, 0.2, 0.08, 3
+PEAK, MARGIN, MIXING, SHIFT = 3e-3, 0.2, 0.08, 3
+SEEDS, PLACEMENTS = 3, 8
+preprocess = Preprocess(SIZE, PHOTO_MEAN, PHOTO_STD)
 
 
-def prepare(preprocess: Preprocess) -> tuple[Tensor, np.ndarray]:
-    """Network inputs, D×(VARIANTS scenes, then the drawing on white), and the D things."""
-    drawings, rows = read_emoji(["train"])
-    white = load_images("emoji", "train")
-    inputs = torch.empty(len(rows), VARIANTS + 1, 3, SIZE, SIZE)
-    for variant in tqdm(range(VARIANTS), "composing scenes"):
-        seeds = [seed_of(f"{row['id']} {variant}") for row in rows]
-        backgrounds = random_backgrounds(seeds, read_textures("train"))
-        images, _ = compose(drawings, random_placements(seeds), backgrounds)
-        inputs[:, variant] = preprocess(torch.from_numpy(images))
-    inputs[:, VARIANTS] = preprocess(torch.from_numpy(white.images))
-    return inputs, white.labels
+class SceneBatches:
+    """THINGS things × EACH pictures: scenes of different drawings, a third of them on white."""
+
+    def __init__(self, seed: int) -> None:
+        drawings, rows = read_emoji(["train"])
+        white = load_images("emoji", "train")
+        self.images = np.empty((len(rows), VARIANTS + 1, *white.images.shape[1:]), np.uint8)
+        for variant in tqdm(range(VARIANTS), "composing scenes"):
+            ids = [f"{row['id']} {variant}" for row in rows]
+            self.images[:, variant] = placed(drawings, ids, "train")
+        self.images[:, VARIANTS] = white.images
+        self.labels, self.seed = white.labels, seed
+        self.sampler = balanced(white.labels, THINGS, EACH, seed)
+
+    def __call__(self, step: int) -> tuple[Tensor, Tensor]:
+        drawings = self.sampler(step)
+        rng = np.random.default_rng([self.seed, step, 1])
+        variants = rng.integers(0, VARIANTS, len(drawings))
+        variants[rng.random(len(drawings)) < 1 / 3] = VARIANTS
+        x = preprocess(torch.from_numpy(self.images[drawings, variants]))
+        return augment(x), torch.from_numpy(self.labels[drawings])
 
 
-def draw_batch(things: list[np.ndarray], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """EACH drawings of each of THINGS things, and for each which of its pictures to take."""
-    chosen = rng.choice(len(things), THINGS, replace=False)
-    drawings = np.concatenate([rng.choice(things[t], EACH, replace=False) for t in chosen])
-    plain = rng.random(len(drawings)) < 1 / 3
-    return drawings, np.where(plain, VARIANTS, rng.integers(0, VARIANTS, len(drawings)))
+def placed(drawings: np.ndarray, ids: list[str], split: str) -> np.ndarray:
+    """Scenes of drawings, each placed and lit by its id's own chance: uint8, N×64×64×3."""
+    seeds = [seed_of(id) for id in ids]
+    backgrounds = random_backgrounds(seeds, read_textures(split))
+    return compose(drawings, random_placements(seeds), backgrounds)[0]
 
 
 def augment(x: Tensor) -> Tensor:
@@ -67,75 +78,72 @@ def augment(x: Tensor) -> Tensor:
     return torch.einsum("nij,njhw->nihw", mix, x)
 
 
-def start_from_photos() -> CompactCNN:
+def start_from_photos() -> Embedder:
     """The trained trunk of `cnn-photos` without its head."""
-    model = CompactCNN(dim=None, size=SIZE)
-    photos = load_model("cnn-photos", device="cpu").module.state_dict()
-    model.load_state_dict({k: v for k, v in photos.items() if not k.startswith("head.")})
-    return model.to(memory_format=torch.channels_last)
+    photos = load_model("cnn-photos", device="cpu").module
+    module = CompactCNN(dim=None, widths=photos.widths, size=SIZE)
+    trunk = {k: v for k, v in photos.state_dict().items() if not k.startswith("head.")}
+    module.load_state_dict(trunk)
+    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Embedder("cnn-scenes", module.dim, "random", preprocess, module)
 
 
-def train(steps: int, seed: int, preprocess: Preprocess) -> tuple[CompactCNN, list[float]]:
-    """Fine-tune for `steps` batches; also the loss, averaged over each hundred steps."""
-    inputs, labels = prepare(preprocess)
-    things = [np.flatnonzero(labels == t) for t in range(labels.max() + 1)]
+def learn(steps: int, seed: int) -> tuple[Embedder, History]:
+    """`cnn-photos`, taught the training things."""
     torch.manual_seed(seed)
-    rng, model = np.random.default_rng(seed), start_from_photos().train()
-    prototypes = nn.Parameter(torch.randn(len(things), model.dim))
-    weights = [p for p in model.parameters() if p.requires_grad] + [prototypes]
-    optimizer = torch.optim.AdamW(weights, PEAK, weight_decay=DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK, steps)
-    losses: list[float] = []
-    for step in tqdm(range(steps), "training", mininterval=10):
-        drawings, pictures = draw_batch(things, rng)
-        x = augment(inputs[drawings, pictures]).to(memory_format=torch.channels_last)
-        target = torch.from_numpy(labels[drawings])
-        with torch.autocast("cpu", torch.bfloat16):
-            vectors = model(x)
-        vectors = F.normalize(vectors.float(), dim=1)
-        loss = cosine_cross_entropy(vectors, prototypes, target)
-        loss = loss + triplet_loss(vectors, target, MARGIN)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        losses.append(loss.item())
-        if step % 100 == 99:
-            tqdm.write(f"step {step + 1}: loss {np.mean(losses[-100:]):.3f}")
-    return model.eval(), [float(np.mean(losses[i : i + 100])) for i in range(0, steps, 100)]
+    model, draw = start_from_photos(), SceneBatches(seed)
+    loss = TripletAndCrossEntropy(draw.labels.max() + 1, model.dim, MARGIN)
+    history = train(
+        model, draw, loss, steps, held_out=load_images("scenes", "validation"), lr=PEAK, every=100,
+        checkpoint=ROOT / f"data/cache/checkpoints/cnn-scenes-{steps}-{seed}.pt", seed=seed,
+    )  # fmt: skip
+    return model, history
+
+
+def validate(model: Embedder) -> dict[str, float]:
+    """recall@1 on the validation things: drawings, and scenes, the mean over PLACEMENTS of each."""
+    drawings, rows = read_emoji(["validation"])
+    white = load_images("emoji", "validation")
+    found = [recall_at_k(embed(model, white, cache=False), white.labels)]
+    for placement in range(PLACEMENTS):
+        images = placed(drawings, [f"{row['id']} held out {placement}" for row in rows], "test")
+        found.append(recall_at_k(embed(model, images, cache=False), white.labels))
+    return {"drawings": float(found[0]), "scenes": float(np.mean(found[1:]))}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    record, start = provenance(), time.perf_counter()
-    preprocess = Preprocess(SIZE, PHOTO_MEAN, PHOTO_STD)
-    model, losses = train(options.steps, options.seed, preprocess)
-    seconds = time.perf_counter() - start
-    save_compact(model, MODELS / "cnn-scenes.safetensors")
-    shipped, validation = load_model("cnn-scenes"), {}
-    for name in ("emoji", "scenes"):
-        pictures = load_images(name, "validation")
-        validation[name] = retrieval(embed(shipped, pictures, cache=False), pictures.labels)
+    record, best, seeds = provenance(), -1.0, {}
+    for seed in range(SEEDS):
+        model, history = learn(options.steps, seed)
+        seeds[str(seed)] = {"validation": validate(model), "training": history.record()}
+        seeds[str(seed)] |= {name: score(model, name) for name in ("emoji", "scenes")}
+        if (found := sum(seeds[str(seed)]["validation"].values())) > best:
+            best, chosen = found, seed
+            save_compact(model.module, MODELS / "cnn-scenes.safetensors")
     record |= {
-        "recipe": f"python -m recipes.cnn_scenes --steps {options.steps} --seed {options.seed}",
+        "recipe": f"python -m recipes.cnn_scenes --steps {options.steps}",
         "data": "scenes and drawings of the training things; begun from cnn-photos",
-        "seconds": seconds,
-        "loss": losses,
-        "validation": validation,
-        "parameters": sum(p.numel() for p in model.parameters()),
+        "seed": chosen,
+        "seconds": seeds[str(chosen)]["training"]["seconds"],
+        "parameters": sum(p.numel() for p in model.module.parameters()),
         "licence": "Apache-2.0; the drawings' own licences stand in data/LICENSES.md",
     }
     compared = {name: compare(name) for name in ("emoji", "scenes")}
     metrics = {name: table["cnn-scenes"] for name, table in compared.items()}
-    write_json(MODELS / "cnn-scenes.json", record | {"metrics": metrics})
+    card = {"validation": seeds[str(chosen)]["validation"], "metrics": metrics}
+    write_json(MODELS / "cnn-scenes.json", record | card)
     what = "leave-one-out retrieval among the pictures of the test things, by thing"
-    spread = "one seed; intervals are over queries"
-    write_json(
-        ROOT / "results/cnn_scenes.json", {"what": what, "spread": spread} | record | compared
-    )
+    spread = f"{SEEDS} seeds, the best on validation things is shipped; intervals are over queries"
+    told = {"what": what, "spread": spread} | record | compared | {"seeds": seeds}
+    write_json(ROOT / "results/cnn_scenes.json", told)
+
+
+def score(model: Embedder, name: str) -> dict[str, Any]:
+    pictures = load_images(name, "test")
+    return retrieval(embed(model, pictures, cache=False), pictures.labels)
 
 
 def compare(name: str) -> dict[str, dict]:
@@ -143,7 +151,7 @@ def compare(name: str) -> dict[str, dict]:
     pictures = load_images(name, "test")
     table = baselines(pictures, "cnn-scenes")
     for model in ("cnn-photos", "cnn-scenes"):
-        table[model] = retrieval(embed(load_model(model), pictures, cache=False), pictures.labels)
+        table[model] = score(load_model(model), name)
     return table
 
 

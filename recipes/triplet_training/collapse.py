@@ -22,8 +22,10 @@ from tqdm import tqdm
 
 from tools.record import provenance, write_json
 from utils import ROOT
+from utils.embed import embed
 from utils.embedder import Embedder, Preprocess
 from utils.images import ImageSet
+from utils.metrics import recall_at_k
 from utils.triplet import (
     Batches,
     CollapseWarning,
@@ -110,6 +112,7 @@ def main() -> None:
         "margin": MARGIN,
         "cut_at": CUT,
         "steps": list(range(EVERY, STEPS + 1, EVERY)),
+        "untrained": [untrained(seed) for seed in range(SEEDS)],
         "runs": {},
     }
     for name in kinds():
@@ -123,6 +126,12 @@ def main() -> None:
         }
     record["seconds"] = time.perf_counter() - begin
     write_json(ROOT / "results/collapse.json", record)
+
+
+def untrained(seed: int) -> float:
+    """recall@1 of the same network before it learns."""
+    _, asked = read_digits()
+    return float(recall_at_k(embed(digits_model(seed), asked, cache=False), asked.labels))
 
 
 def escape(history: History) -> int | None:
