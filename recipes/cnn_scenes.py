@@ -40,18 +40,22 @@ preprocess = Preprocess(SIZE, PHOTO_MEAN, PHOTO_STD)
 
 
 class SceneBatches:
-    """THINGS things × EACH pictures: scenes of different drawings, a third of them on white."""
+    """Scenes of different drawings, a third of them on white, a balanced batch a step.
 
-    def __init__(self, seed: int) -> None:
+    task : what they are alike in: "thing", "category" or "artist".
+    """
+
+    def __init__(self, seed: int, task: str = "thing") -> None:
         drawings, rows = read_emoji(["train"])
-        white = load_images("emoji", "train")
+        white = load_images("emoji", "train").relabel(task)
         self.images = np.empty((len(rows), VARIANTS + 1, *white.images.shape[1:]), np.uint8)
         for variant in tqdm(range(VARIANTS), "composing scenes"):
             ids = [f"{row['id']} {variant}" for row in rows]
             self.images[:, variant] = placed(drawings, ids, "train")
         self.images[:, VARIANTS] = white.images
         self.labels, self.seed = white.labels, seed
-        self.sampler = balanced(white.labels, THINGS, EACH, seed)
+        classes = min(THINGS, len(white.classes))
+        self.sampler = balanced(white.labels, classes, THINGS * EACH // classes, seed)
 
     def __call__(self, step: int) -> tuple[Tensor, Tensor]:
         drawings = self.sampler(step)
@@ -73,7 +77,8 @@ def augment(x: Tensor) -> Tensor:
     """Flip, shift the batch by up to SHIFT pixels, and mix each picture's colours a little."""
     x = torch.where(torch.rand(len(x), 1, 1, 1) < 0.5, x.flip(3), x)
     top, left = torch.randint(0, 2 * SHIFT + 1, (2,)).tolist()
-    x = F.pad(x, (SHIFT,) * 4, mode="replicate")[..., top : top + SIZE, left : left + SIZE]
+    side = x.shape[3]
+    x = F.pad(x, (SHIFT,) * 4, mode="replicate")[..., top : top + side, left : left + side]
     mix = torch.eye(3) + MIXING * torch.randn(len(x), 3, 3)
     return torch.einsum("nij,njhw->nihw", mix, x)
 
@@ -106,7 +111,9 @@ def validate(model: Embedder) -> dict[str, float]:
     white = load_images("emoji", "validation")
     found = [recall_at_k(embed(model, white, cache=False), white.labels)]
     for placement in range(PLACEMENTS):
-        images = placed(drawings, [f"{row['id']} held out {placement}" for row in rows], "test")
+        images = placed(
+            drawings, [f"{row['id']} held out {placement}" for row in rows], "validation"
+        )
         found.append(recall_at_k(embed(model, images, cache=False), white.labels))
     return {"drawings": float(found[0]), "scenes": float(np.mean(found[1:]))}
 

@@ -73,3 +73,36 @@ class CompactCNN(nn.Module):
         filters = (vectors / (values + eps).sqrt()).T.reshape(12, 3, 2, 2)
         self.whiten.weight.copy_(torch.cat([filters, -filters]))
         nn.init.zeros_(self.whiten.bias)  # type: ignore[arg-type]
+
+
+class Headed(nn.Module):
+    """A head for one task on a trunk that stays as it is: N×3×size×size in, unit vectors N×D out.
+
+    The head is a linear map of the mean and the spread of every stage's maps: what a picture shows
+    stands in the late ones, how it was drawn in the early ones (Gatys et al. 2016, "Image Style
+    Transfer Using Convolutional Neural Networks", section 2.2, read style from such statistics).
+
+    Parameters
+    ----------
+    trunk : a trained network; its weights and statistics are not touched. dim : D.
+    """
+
+    def __init__(self, trunk: CompactCNN, dim: int = 64) -> None:
+        super().__init__()
+        self.trunk, self.dim = trunk.requires_grad_(False), dim
+        seen = 2 * sum(trunk.widths)
+        self.head = nn.Sequential(
+            nn.BatchNorm1d(seen, affine=False), nn.Linear(seen, dim, bias=False)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        x, seen = F.gelu(self.trunk.whiten(x)), []
+        for stage in self.trunk.stages:
+            x = stage(x)
+            seen += [x.mean((2, 3)), x.std((2, 3))]
+        return F.normalize(self.head(torch.cat(seen, 1)), dim=1)
+
+    def train(self, mode: bool = True) -> "Headed":
+        super().train(mode)
+        self.trunk.eval()
+        return self

@@ -3,12 +3,13 @@
 import json
 import pickle
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import nn
 
 from utils import replacing
-from utils.cnn import CompactCNN
+from utils.cnn import CompactCNN, Headed
 from utils.embedder import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -23,23 +24,33 @@ from utils.embedder import (
 )
 from utils.vit import HUB, load_vit
 
+TASKS = ("thing", "category", "artist")
+HEAD = ("0.running_mean", "0.running_var", "1.weight")
 SHIPPED = {"cnn": "cnn-scenes", "cnn-scenes": "cnn-scenes", "cnn-photos": "cnn-photos"}
 
 
-def load_model(name: str = "cnn", *, trained: bool = True, device: str | None = None) -> Embedder:
+def load_model(
+    name: str = "cnn",
+    *,
+    task: str | None = None,
+    trained: bool = True,
+    device: str | None = None,
+) -> Embedder:
     """Load a network by name.
 
     Parameters
     ----------
     name : "cnn" (the same as "cnn-scenes"), "cnn-photos", "vit"; or a big one that its library
         downloads on first use: "resnet50" (ImageNet, 98 MB), "vit-base" (ImageNet-21k, 330 MB).
+    task : "thing", "category" or "artist": the small head on `cnn` that was trained to find
+        pictures alike in this; by default no head.
     trained : False for the same network with random weights, as a baseline.
     device : a torch device; by default the GPU where there is one.
 
     Raises
     ------
-    ValueError : an unknown name. ModelUnavailable : weights are missing or damaged, or cannot be
-        downloaded now.
+    ValueError : an unknown name, or a task that has no head there. ModelUnavailable : weights are
+        missing or damaged, or cannot be downloaded now.
     """
     if name in SHIPPED:
         embedder = _load_shipped(SHIPPED[name], trained)
@@ -50,6 +61,8 @@ def load_model(name: str = "cnn", *, trained: bool = True, device: str | None = 
     else:
         known = ", ".join([*SHIPPED, "vit", "resnet50", *HUB])
         raise ValueError(f"There is no model named {name!r}; choose one of: {known}.")
+    if task is not None:
+        embedder = _with_head(embedder, task)
     embedder.module.eval().to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     embedder.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return embedder
@@ -77,6 +90,45 @@ def _load_shipped(name: str, trained: bool) -> Embedder:
     if not trained:
         return Embedder(f"{name} (untrained)", module.dim, "random", preprocess, module)
     return Embedder(name, module.dim, "shipped", preprocess, module)
+
+
+def _with_head(embedder: Embedder, task: str) -> Embedder:
+    from safetensors import SafetensorError, safe_open
+
+    if embedder.name != "cnn-scenes" or task not in TASKS:
+        raise ValueError(
+            f'There is no head for {task!r} on {embedder.name}; "cnn" has trained heads for '
+            f"{', '.join(TASKS)}."
+        )
+    path = MODELS / "cnn-heads.safetensors"
+    try:
+        with safe_open(path, framework="pt") as file:
+            dim = int(file.metadata()["dim"])
+            state = {name: file.get_tensor(f"{task}.{name}").float() for name in HEAD}
+        module = Headed(cast(CompactCNN, embedder.module), dim)
+        module.head.load_state_dict(
+            state, strict=False
+        )  # fp16 has no room for a counter of batches
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ModelUnavailable(
+            f"The heads {path} are missing or damaged ({first_line(error)}); restore them with "
+            "git, or run `python -m recipes.heads` to train them again."
+        ) from error
+    return Embedder(f"cnn-scenes ({task})", dim, "shipped", embedder.preprocess, module)
+
+
+def save_heads(modules: dict[str, Headed], path: Path) -> None:
+    """Write the heads by task, without their trunk, as fp16 safetensors."""
+    from safetensors.torch import save_file
+
+    state = {
+        f"{task}.{name}": module.head.state_dict()[name].detach().cpu().half().contiguous()
+        for task, module in modules.items()
+        for name in HEAD
+    }
+    dims = {module.dim for module in modules.values()}
+    with replacing(path) as partial:
+        save_file(state, partial, metadata={"dim": str(*dims)})
 
 
 def save_compact(module: CompactCNN, path: Path) -> None:
