@@ -11,10 +11,10 @@ from PIL import Image
 from torchvision.models import ResNet50_Weights, resnet50
 
 import utils.models
-from utils.cnn import CompactCNN, Residual
+from utils.cnn import CompactCNN, Headed, Residual
 from utils.embed import embed
 from utils.embedder import ModelUnavailable, Preprocess, feature_maps
-from utils.models import load_model, save_compact
+from utils.models import HEAD, TASKS, load_model, save_compact, save_heads
 
 
 def pictures(n=3, size=32, seed=0):
@@ -208,6 +208,80 @@ def test_missing_or_damaged_weights_are_named_with_the_way_to_restore_them(shipp
         ModelUnavailable, match=r"cnn-photos\.safetensors .*git.*recipes\.cnn_photos"
     ):
         load_model("cnn-photos")
+    assert load_model("cnn").source == "shipped"
+
+
+@pytest.fixture
+def heads(shipped):
+    """Three heads on the trunk of `cnn`, saved as they ship."""
+    torch.manual_seed(0)
+    modules = {task: Headed(load_model("cnn", device="cpu").module, 7) for task in TASKS}
+    for module in modules.values():
+        module.train()(torch.randn(40, 3, 32, 32))  # gives its norm something to remember
+        module.eval()
+    save_heads(modules, utils.models.MODELS / "cnn-heads.safetensors")
+    return modules
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_head_answers_as_the_one_it_was_saved_from(heads, task):
+    loaded = load_model("cnn", task=task, device="cpu")
+    assert (loaded.name, loaded.dim, loaded.source) == (f"cnn-scenes ({task})", 7, "shipped")
+    x = loaded.preprocess(pictures())
+    with torch.inference_mode():
+        expected, found = heads[task](x), loaded.module(x)
+    torch.testing.assert_close(found, expected, atol=5e-3, rtol=0)
+    torch.testing.assert_close(found.norm(dim=1), torch.ones(3))
+    assert loaded.digest != load_model("cnn", device="cpu").digest
+
+
+def test_the_heads_ship_without_their_trunk(heads):
+    with safetensors.safe_open(utils.models.MODELS / "cnn-heads.safetensors", "pt") as file:
+        assert sorted(file.keys()) == sorted(f"{task}.{name}" for task in TASKS for name in HEAD)
+
+
+def test_a_head_reads_the_mean_and_the_spread_of_every_stage(heads):
+    head, x = heads["thing"], torch.randn(4, 3, 32, 32)
+    with torch.inference_mode():
+        maps, seen = F.gelu(head.trunk.whiten(x)), []
+        for stage in head.trunk.stages:
+            maps = stage(maps)
+            flat = maps.flatten(2)
+            seen += [flat.mean(2), ((flat - flat.mean(2, keepdim=True)) ** 2).sum(2)
+                     .div(flat.shape[2] - 1).sqrt()]  # fmt: skip
+        norm, linear = head.head
+        numbers = (torch.cat(seen, 1) - norm.running_mean) / (norm.running_var + norm.eps).sqrt()
+        expected = F.normalize(numbers @ linear.weight.T, dim=1)
+        torch.testing.assert_close(head(x), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_training_a_head_leaves_its_trunk_as_it_was(shipped):
+    head = Headed(load_model("cnn", device="cpu").module, 7).train()
+    before = {name: value.clone() for name, value in head.trunk.state_dict().items()}
+    learning = [p for p in head.parameters() if p.requires_grad]
+    optimizer = torch.optim.SGD(learning, 0.1)
+    head(torch.randn(8, 3, 32, 32))[:, 0].sum().backward()
+    optimizer.step()
+    assert sum(p.numel() for p in learning) == head.head[1].weight.numel()
+    for name, value in head.trunk.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    assert head.training and not head.trunk.training
+
+
+@pytest.mark.parametrize(
+    "name, task, trained", [("cnn", "colour", True), ("cnn-photos", "thing", True),
+                            ("cnn", "thing", False)],
+)  # fmt: skip
+def test_a_task_without_a_head_is_refused_with_the_tasks_there_are(heads, name, task, trained):
+    with pytest.raises(ValueError, match=r"no head for .*\"cnn\" has .* thing, category, artist"):
+        load_model(name, task=task, trained=trained)
+
+
+@pytest.mark.parametrize("kind", ["missing", "empty", "cut in half"])
+def test_damaged_heads_are_named_with_the_way_to_restore_them(heads, kind):
+    DAMAGE[kind](utils.models.MODELS / "cnn-heads.safetensors")
+    with pytest.raises(ModelUnavailable, match=r"cnn-heads\.safetensors .*git.*recipes\.heads"):
+        load_model("cnn", task="thing")
     assert load_model("cnn").source == "shipped"
 
 

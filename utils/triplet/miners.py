@@ -43,14 +43,16 @@ def batch_hard(distances: Tensor, labels: Tensor) -> Triplets:
     Hermans et al. 2017, "In Defense of the Triplet Loss for Person Re-Identification", eq. 5.
     """
     # One matrix serves both: negatives as they are, the picture itself beyond, positives on top.
-    reach = distances.max() + 1
+    reach = distances.amax().item() + 1
     row = labels.to(distances.dtype)
-    same = torch.eq(row[:, None], row, out=torch.empty_like(distances))
-    ranked = torch.addcmul(distances, same, 2 * reach)
-    ranked.diagonal().copy_(reach)
+    ranked = torch.eq(row[:, None], row, out=torch.empty_like(distances))
+    torch.add(distances, ranked, alpha=2 * reach, out=ranked).fill_diagonal_(reach)
     positives, negatives = ranked.argmax(1), ranked.argmin(1)
     itself = torch.arange(len(labels), device=labels.device)
-    anchors = ((positives != itself) & (negatives != itself)).nonzero()[:, 0]
+    usable = (positives != itself) & (negatives != itself)
+    if usable.all():
+        return itself, positives, negatives
+    anchors = usable.nonzero()[:, 0]
     return anchors, positives[anchors], negatives[anchors]
 
 
