@@ -26,7 +26,6 @@ from utils.images import ImageSet, load_images
 from utils.models import load_model, save_compact
 from utils.triplet import Batches, History, TripletAndCrossEntropy, shuffled, train
 
-WIDTHS = (64, 256, 256)
 BATCH, PEAK, MOMENTUM, DECAY, MARGIN = 512, 0.1, 0.9, 5e-4, 0.2
 SHIFT, CUTOUT = 4, 8  # pixels
 HELD_OUT = 2000
@@ -60,7 +59,7 @@ def learn(
     """The compact CNN after `epochs` over the photos, from random weights."""
     torch.manual_seed(seed)
     preprocess = Preprocess(32, PHOTO_MEAN, PHOTO_STD)
-    module = CompactCNN(widths=WIDTHS)
+    module = CompactCNN()
     module.whiten_from(preprocess(torch.from_numpy(photos.images[:2000])))
     module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     model = Embedder("cnn-photos", module.dim, "random", preprocess, module)

@@ -23,8 +23,8 @@ def pictures(n=3, size=32, seed=0):
     )
 
 
-def test_the_compact_cnn_has_at_most_a_million_and_a_half_parameters():
-    assert sum(p.numel() for p in CompactCNN().parameters()) <= 1_500_000
+def test_the_compact_cnn_has_at_most_two_million_parameters():
+    assert sum(p.numel() for p in CompactCNN().parameters()) <= 2_000_000
 
 
 def test_the_last_maps_are_four_by_four_and_their_mean_goes_into_the_head():
@@ -32,7 +32,7 @@ def test_the_last_maps_are_four_by_four_and_their_mean_goes_into_the_head():
     x = torch.randn(2, 3, 32, 32)
     with torch.inference_mode():
         maps = module.maps(x)
-        assert maps.shape == (2, 192, 4, 4)
+        assert maps.shape == (2, 256, 4, 4)
         expected = F.normalize(module.head(maps.mean((2, 3))), dim=1)
         torch.testing.assert_close(module(x), expected)
         assert module(x).shape == (2, module.dim) == (2, 64)

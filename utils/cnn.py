@@ -44,7 +44,7 @@ class CompactCNN(nn.Module):
     def __init__(
         self,
         dim: int | None = 64,
-        widths: tuple[int, int, int] = (48, 160, 192),
+        widths: tuple[int, int, int] = (64, 256, 256),
         size: int = 32,
     ) -> None:
         super().__init__()

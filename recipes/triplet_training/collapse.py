@@ -109,6 +109,7 @@ def main() -> None:
         "data": "scikit-learn's digits: 1,200 to learn, 597 to ask",
         "command": "python -m recipes.triplet_training.collapse",
         "spread": f"{SEEDS} seeds, all of them listed",
+        "seeds": SEEDS,
         "margin": MARGIN,
         "cut_at": CUT,
         "steps": list(range(EVERY, STEPS + 1, EVERY)),
