@@ -12,7 +12,6 @@ import argparse
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from recipes.evaluate import baselines, retrieval
@@ -24,7 +23,15 @@ from utils.embed import embed, save_embeddings
 from utils.embedder import MODELS, PHOTO_MEAN, PHOTO_STD, Embedder, Preprocess
 from utils.images import ImageSet, load_images
 from utils.models import load_model, save_compact
-from utils.triplet import Batches, History, TripletAndCrossEntropy, shuffled, train
+from utils.triplet import (
+    Batches,
+    History,
+    TripletAndCrossEntropy,
+    cut_out,
+    flip_and_shift,
+    shuffled,
+    train,
+)
 
 BATCH, PEAK, MOMENTUM, DECAY, MARGIN = 512, 0.1, 0.9, 5e-4, 0.2
 SHIFT, CUTOUT = 4, 8  # pixels
@@ -32,18 +39,7 @@ HELD_OUT = 2000
 
 
 def augment(x: Tensor) -> Tensor:
-    """Flip, shift by up to SHIFT pixels and cut a square out of each picture; N×3×32×32."""
-    n, _, size, _ = x.shape
-    x = torch.where(torch.rand(n, 1, 1, 1, device=x.device) < 0.5, x.flip(3), x)
-    padded = F.pad(x, (SHIFT,) * 4, mode="reflect")
-    reach = torch.arange(size, device=x.device)
-    top, left = torch.randint(0, 2 * SHIFT + 1, (2, n, 1), device=x.device)
-    rows, columns = top + reach, left + reach
-    one = torch.arange(n, device=x.device)[:, None, None]
-    x = padded[one, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
-    corner = torch.randint(-CUTOUT // 2, size - CUTOUT // 2, (2, n, 1), device=x.device)
-    hole = (reach >= corner) & (reach < corner + CUTOUT)
-    return x.masked_fill((hole[0][:, :, None] & hole[1][:, None, :])[:, None], 0)
+    return cut_out(flip_and_shift(x, SHIFT), CUTOUT)
 
 
 def split_photos(photos: ImageSet) -> tuple[ImageSet, ImageSet]:

@@ -12,26 +12,32 @@ models/cnn-scenes.safetensors with its card, and results/cnn_scenes.json.
 """
 
 import argparse
+from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
 from recipes.evaluate import baselines, retrieval
 from tools.record import provenance, write_json
 from utils import ROOT
-from utils.cnn import CompactCNN
 from utils.embed import embed
 from utils.embedder import MODELS, PHOTO_MEAN, PHOTO_STD, Embedder, Preprocess
 from utils.emoji import read_emoji, read_textures
 from utils.images import load_images
 from utils.metrics import recall_at_k
-from utils.models import load_model, save_compact
+from utils.models import load_model, save_compact, without_head
 from utils.scenes import compose, random_backgrounds, random_placements, seed_of
-from utils.triplet import History, TripletAndCrossEntropy, balanced, train
+from utils.triplet import (
+    History,
+    TripletAndCrossEntropy,
+    balanced,
+    flip_and_shift,
+    mix_colours,
+    train,
+)
 
 SIZE = 48  # pixels a side
 THINGS, EACH, VARIANTS = 48, 4, 12  # a batch is THINGS × EACH; each drawing is VARIANTS scenes
@@ -47,24 +53,30 @@ class SceneBatches:
     """
 
     def __init__(self, seed: int, task: str = "thing") -> None:
-        drawings, rows = read_emoji(["train"])
         white = load_images("emoji", "train").relabel(task)
-        self.images = np.empty((len(rows), VARIANTS + 1, *white.images.shape[1:]), np.uint8)
-        for variant in tqdm(range(VARIANTS), "composing scenes"):
-            ids = [f"{row['id']} {variant}" for row in rows]
-            self.images[:, variant] = placed(drawings, ids, "train")
-        self.images[:, VARIANTS] = white.images
-        self.labels, self.seed = white.labels, seed
+        self.images, self.labels, self.seed = variants(), white.labels, seed
         classes = min(THINGS, len(white.classes))
         self.sampler = balanced(white.labels, classes, THINGS * EACH // classes, seed)
 
     def __call__(self, step: int) -> tuple[Tensor, Tensor]:
         drawings = self.sampler(step)
         rng = np.random.default_rng([self.seed, step, 1])
-        variants = rng.integers(0, VARIANTS, len(drawings))
-        variants[rng.random(len(drawings)) < 1 / 3] = VARIANTS
-        x = preprocess(torch.from_numpy(self.images[drawings, variants]))
+        chosen = rng.integers(0, VARIANTS, len(drawings))
+        chosen[rng.random(len(drawings)) < 1 / 3] = VARIANTS
+        x = preprocess(torch.from_numpy(self.images[drawings, chosen]))
         return augment(x), torch.from_numpy(self.labels[drawings])
+
+
+@cache
+def variants() -> np.ndarray:
+    """Each training drawing as VARIANTS scenes and on white: uint8, N×(VARIANTS + 1)×64×64×3."""
+    drawings, rows = read_emoji(["train"])
+    white = load_images("emoji", "train").images
+    images = np.empty((len(rows), VARIANTS + 1, *white.shape[1:]), np.uint8)
+    for variant in tqdm(range(VARIANTS), "composing scenes"):
+        images[:, variant] = placed(drawings, [f"{row['id']} {variant}" for row in rows], "train")
+    images[:, VARIANTS] = white
+    return images
 
 
 def placed(drawings: np.ndarray, ids: list[str], split: str) -> np.ndarray:
@@ -75,29 +87,13 @@ def placed(drawings: np.ndarray, ids: list[str], split: str) -> np.ndarray:
 
 
 def augment(x: Tensor) -> Tensor:
-    """Flip, shift the batch by up to SHIFT pixels, and mix each picture's colours a little."""
-    x = torch.where(torch.rand(len(x), 1, 1, 1) < 0.5, x.flip(3), x)
-    top, left = torch.randint(0, 2 * SHIFT + 1, (2,)).tolist()
-    side = x.shape[3]
-    x = F.pad(x, (SHIFT,) * 4, mode="replicate")[..., top : top + side, left : left + side]
-    mix = torch.eye(3) + MIXING * torch.randn(len(x), 3, 3)
-    return torch.einsum("nij,njhw->nihw", mix, x)
-
-
-def start_from_photos() -> Embedder:
-    """The trained trunk of `cnn-photos` without its head."""
-    photos = load_model("cnn-photos", device="cpu").module
-    module = CompactCNN(dim=None, widths=photos.widths, size=SIZE)
-    trunk = {k: v for k, v in photos.state_dict().items() if not k.startswith("head.")}
-    module.load_state_dict(trunk)
-    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Embedder("cnn-scenes", module.dim, "random", preprocess, module)
+    return mix_colours(flip_and_shift(x, SHIFT), MIXING)
 
 
 def learn(steps: int, seed: int) -> tuple[Embedder, History]:
     """`cnn-photos`, taught the training things."""
     torch.manual_seed(seed)
-    model, draw = start_from_photos(), SceneBatches(seed)
+    model, draw = without_head(load_model("cnn-photos", device="cpu"), SIZE), SceneBatches(seed)
     loss = TripletAndCrossEntropy(draw.labels.max() + 1, model.dim, MARGIN)
     history = train(
         model, draw, loss, steps, held_out=load_images("scenes", "validation"), lr=PEAK, every=100,
@@ -121,7 +117,7 @@ def validate(model: Embedder) -> dict[str, float]:
 
 def averaged(models: list[Embedder], draw: SceneBatches) -> Embedder:
     """One network with the mean of all weights: a soup (Wortsman et al. 2022, "Model soups")."""
-    mean = start_from_photos()
+    mean = without_head(load_model("cnn-photos", device="cpu"), SIZE)
     states = [model.module.state_dict() for model in models]
     mean.module.load_state_dict({
         name: torch.stack([state[name].float() for state in states]).mean(0).to(value.dtype)

@@ -65,9 +65,9 @@ def siamese(backbone: str, dim: int, seed: int) -> Embedder:
     try:
         if not file.exists():
             require_reachable(weights.url, backbone, "or start from random weights")
-    except ModelUnavailable:
-        weights = None
-    module = torchvision.models.get_model(backbone, weights=weights)
+        module = torchvision.models.get_model(backbone, weights=weights)
+    except (ModelUnavailable, OSError):
+        weights, module = None, torchvision.models.get_model(backbone)
     module.fc = nn.Linear(module.fc.in_features, dim)
     source = "downloaded" if weights else "random"
     module.to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -76,13 +76,13 @@ def siamese(backbone: str, dim: int, seed: int) -> Embedder:
 
 def by_thesis(
     photos: ImageSet,
-    held_out: ImageSet,
+    held_out: ImageSet | None,
     steps: int,
     *,
     backbone: str = "resnet18",
     dim: int = 64,
     margin: float = 0.1,
-    mine: Miner = random_triplets,
+    mine: Miner = semi_hard,
     squared: bool = True,
     cuts: bool = True,
     seed: int = 0,
@@ -124,29 +124,34 @@ def side_by_side(
 ) -> dict[str, Any]:
     """The recipe of the thesis and ours on the same photos for the same time."""
     test, table = load_images("cifar10", "test"), {}
-    recipe = partial(by_thesis, photos, held_out, margin=margin, mine=mine)
-    _, tried = recipe(20)
+    _, tried = by_thesis(photos, None, 20, margin=margin, mine=mine)
     steps = int(20 * 60 * minutes / tried.seconds)
-    table["thesis"] = told(*recipe(steps), test)
-    table["thesis"] |= {"epochs": steps * BATCH / len(photos), "miner": mine.__name__}
+    table["thesis"] = told(*by_thesis(photos, held_out, steps, margin=margin, mine=mine), test)
+    table["thesis"] |= {"epochs": steps * BATCH / len(photos)}
     few = photos[: 20 * OUR_BATCH]
     _, tried = learn(few, None, 1, 1, device())
     epochs = int(60 * minutes / (tried.seconds * len(photos) / len(few)))
     table["ours"] = told(*learn(photos, held_out, epochs, 0, device()), test)
-    return table | {"minutes": minutes, "margin": margin}
+    table["ours"] |= {"epochs": epochs}
+    return table | {"minutes": minutes, "margin": margin, "miner": mine.__name__}
 
 
 def explain(photos: ImageSet, held_out: ImageSet, steps: int, seeds: int) -> dict[str, Any]:
-    """Short runs at margin .5 and 512 numbers, where cells of the thesis fell to 45 %.
+    """Short runs of ResNet-34 at margin .5 and 512 numbers, a cell of the thesis at 46.88 %.
 
-    One explanation is changed at a time: how triplets are chosen, the distance, the schedule.
+    Every combination of what may be to blame: hard triplets, squared distance, a rate that is cut.
     """
     table = {}
-    for mine, squared, cuts in itertools.product(MINERS.values(), (True, False), (True, False)):
+    for mine, squared, cuts in itertools.product(
+        (batch_hard, semi_hard), (True, False), (True, False)
+    ):
         name = f"{mine.__name__}, {'squared' if squared else 'plain'}, "
         name += "rate cut" if cuts else "rate kept"
-        asked = partial(by_thesis, photos, held_out, steps, dim=512, margin=0.5, mine=mine)
-        runs = [asked(squared=squared, cuts=cuts, seed=seed)[1] for seed in range(seeds)]
+        asked = partial(by_thesis, photos, held_out, steps, backbone="resnet34", dim=512)
+        runs = [
+            asked(margin=0.5, mine=mine, squared=squared, cuts=cuts, seed=seed)[1]
+            for seed in range(seeds)
+        ]
         table[name] = [history.record() for history in runs]
         print(name, [(h.cosine[-1], h.loss[-1], h.recall[-1]) for h in runs], flush=True)
     return table
@@ -179,7 +184,7 @@ def main() -> None:
     if options.explain:
         seeds, name = 2, "thesis_collapse"
         record |= {
-            "what": "ResNet-18 with 512 numbers at margin .5, a factor changed at a time",
+            "what": "ResNet-34, 512 numbers, margin .5: every combination of three suspects",
             "spread": f"{seeds} seeds, both listed",
         } | {"runs": explain(photos, held_out, options.explain, seeds)}
     elif options.grid:

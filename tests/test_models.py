@@ -14,7 +14,14 @@ import utils.models
 from utils.cnn import CompactCNN, Headed, Residual
 from utils.embed import embed
 from utils.embedder import ModelUnavailable, Preprocess, feature_maps
-from utils.models import HEAD, TASKS, load_model, save_compact, save_heads
+from utils.models import (
+    HEAD,
+    TASKS,
+    load_model,
+    save_compact,
+    save_heads,
+    without_head,
+)
 
 
 def pictures(n=3, size=32, seed=0):
@@ -209,6 +216,21 @@ def test_missing_or_damaged_weights_are_named_with_the_way_to_restore_them(shipp
     ):
         load_model("cnn-photos")
     assert load_model("cnn").source == "shipped"
+
+
+def test_without_its_head_a_network_answers_with_its_averaged_maps(shipped):
+    photos = load_model("cnn-photos", device="cpu")
+    bare = without_head(photos, 48)
+    assert bare.dim == photos.module.widths[-1] and not bare.module.training
+    x = bare.preprocess(pictures(size=64))
+    assert x.shape == (3, 3, 48, 48)
+    with torch.inference_mode():
+        expected = F.normalize(photos.module.maps(x).mean((2, 3)), dim=1)
+        torch.testing.assert_close(bare.module(x), expected)
+        bare.module.stages[0][0].weight.zero_()  # a copy: its teacher keeps what it knows
+        assert photos.module.stages[0][0].weight.any()
+    with pytest.raises(ValueError, match="is no compact CNN"):
+        without_head(load_model("resnet50", trained=False), 48)
 
 
 @pytest.fixture

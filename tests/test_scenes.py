@@ -122,7 +122,7 @@ def test_scenes_and_drawings_are_the_same_things_in_the_same_order():
     scenes, flat = load_images("scenes", "validation"), load_images("emoji", "validation")
     assert list(scenes.ids) == list(flat.ids) and scenes.classes == flat.classes
     np.testing.assert_array_equal(scenes.labels, flat.labels)
-    assert scenes.labeling == "thing" and set(scenes.others) == {"category", "artist"}
+    assert scenes.labeling == "thing" and set(scenes.others) == {"category", "artist", "family"}
     assert scenes.images.shape == flat.images.shape and "scenes" in scenes.name
 
 

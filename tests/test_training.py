@@ -3,15 +3,14 @@
 import warnings
 from functools import partial
 
-import numpy as np
 import pytest
 import torch
-from sklearn.datasets import load_digits
 from torch import nn
+from torch.optim.lr_scheduler import StepLR
 
+from utils.digits import read_digits
 from utils.embed import embed
 from utils.embedder import Embedder, Preprocess
-from utils.images import ImageSet
 from utils.metrics import recall_at_k
 from utils.plots.training import training_figure
 from utils.triplet import (
@@ -23,16 +22,14 @@ from utils.triplet import (
     batch_hard,
     semi_hard,
     train,
+    training,
     triplet_loss,
 )
 
 
 @pytest.fixture(scope="module")
 def digits():
-    raw = load_digits()
-    images = np.repeat((raw.images * 255 / 16).astype(np.uint8)[..., None], 3, axis=3)
-    ids = [str(i) for i in range(len(images))]
-    return ImageSet(images, raw.target.astype(np.int64), [str(i) for i in range(10)], ids)
+    return read_digits("train")
 
 
 def network(seed=0, deep=False):
@@ -111,7 +108,7 @@ def test_a_training_that_was_cut_off_ends_as_if_it_had_not_been(digits, tmp_path
     options = {"held_out": digits[900:1000], "every": 5, "checkpoint": file}
     with pytest.raises(OSError, match="power cut"):
         train(cut, draw, loss(), 20, **options)
-    again = network(seed=9)
+    again = network()
     history = learn(digits, again, 20, loss(), **options)
     assert same(state(whole), state(again))
     assert history.step == told.step and history.loss == told.loss
@@ -121,8 +118,11 @@ def test_a_training_that_was_cut_off_ends_as_if_it_had_not_been(digits, tmp_path
 def test_a_checkpoint_of_another_training_is_refused(digits, tmp_path):
     file = tmp_path / "digits.pt"
     learn(digits, network(), 4, checkpoint=file)
-    with pytest.raises(ValueError, match=r"digits\.pt belongs to another training.*delete it"):
-        learn(digits, network(), 6, checkpoint=file)
+    for model, steps in ((network(), 6), (network(seed=1), 4)):
+        before = state(model)
+        with pytest.raises(ValueError, match=r"digits\.pt belongs to another training.*delete it"):
+            learn(digits, model, steps, checkpoint=file)
+        assert same(before, state(model))
 
 
 def test_ctrl_c_keeps_the_best_weights(digits, capsys):
@@ -138,8 +138,49 @@ def test_ctrl_c_keeps_the_best_weights(digits, capsys):
     history = train(model, draw, triplet_loss, 40, held_out=held_out, every=4)
     assert history.interrupted and history.step == [4, 8, 12]
     assert same(kept[history.best_step], state(model))
-    assert "Stopped after 12 of 40 steps" in capsys.readouterr().out
+    assert "Stopped after 13 of 40 steps" in capsys.readouterr().out
     assert not model.module.training
+
+
+def test_ctrl_c_while_the_held_out_pictures_are_asked_leaves_a_whole_history(digits, monkeypatch):
+    model, asked = network(), []
+
+    def interrupted(*given, **options):
+        asked.append(1)
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        return embed(*given, **options)
+
+    monkeypatch.setattr(training, "embed", interrupted)
+    history = learn(digits, model, 40, held_out=digits[900:1000], every=4)
+    assert history.interrupted
+    lists = (history.step, history.loss, history.recall, history.cosine, history.active)
+    assert {len(values) for values in lists} == {2}
+    training_figure(history, 40)
+
+
+def test_weights_that_break_after_a_sound_loss_are_named(digits):
+    model = network()
+
+    def loss(vectors, labels):
+        value = triplet_loss(vectors, labels)
+        value.register_hook(lambda slope: slope * torch.nan)
+        return value
+
+    with pytest.raises(TrainingDiverged, match=r"before step 1: the weights 1\.weight hold NaN"):
+        learn(digits, model, 4, loss, held_out=digits[900:1000], every=1)
+
+
+def test_a_given_optimizer_keeps_its_rate_unless_a_schedule_is_given(digits):
+    made = []
+
+    def optimizer(weights):
+        made.append(torch.optim.SGD(weights, 0.07))
+        return made[-1]
+
+    learn(digits, network(), 5, optimizer=optimizer)
+    learn(digits, network(), 5, optimizer=optimizer, schedule=lambda o: StepLR(o, 2))
+    assert [round(o.param_groups[0]["lr"], 6) for o in made] == [0.07, 0.0007]
 
 
 def overflowing(vectors, labels):
@@ -185,17 +226,12 @@ def thesis_sgd(weights):
     return torch.optim.SGD(weights, 0.1, 0.9, weight_decay=5e-4)
 
 
-def steady(optimizer):
-    return torch.optim.lr_scheduler.ConstantLR(optimizer, 1.0)
-
-
 def test_the_alarm_rings_where_squared_batch_hard_collapses(digits):
     loss = partial(triplet_loss, margin=0.3, mine=batch_hard, squared=True)
     with pytest.warns(
         CollapseWarning, match=r"mean cosine (0\.99|1\.00).*semi_hard instead"
     ) as told:
-        history = learn(digits, network(deep=True), 100, loss, optimizer=thesis_sgd,
-                        schedule=steady, every=10)  # fmt: skip
+        history = learn(digits, network(deep=True), 100, loss, optimizer=thesis_sgd, every=10)
     assert len(told) == 1
     assert history.collapsed_at == 30
     assert history.loss[-1] == pytest.approx(0.3, abs=0.02)
@@ -206,8 +242,7 @@ def test_no_alarm_where_semi_hard_triplets_spread_the_embeddings(digits):
     loss = partial(triplet_loss, margin=0.3, mine=semi_hard, squared=True)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        history = learn(digits, network(deep=True), 60, loss, optimizer=thesis_sgd,
-                        schedule=steady, every=10)  # fmt: skip
+        history = learn(digits, network(deep=True), 60, loss, optimizer=thesis_sgd, every=10)
     assert history.collapsed_at is None and max(history.cosine) < 0.6
 
 

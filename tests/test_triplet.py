@@ -28,7 +28,10 @@ from utils.triplet import (
     batch_hard,
     contrastive_loss,
     cosine_cross_entropy,
+    cut_out,
+    flip_and_shift,
     mean_cosine,
+    mix_colours,
     random_triplets,
     semi_hard,
     shuffled,
@@ -431,3 +434,35 @@ def test_batches_are_what_the_network_takes():
     x, labels = draw(2)
     np.testing.assert_allclose(x.permute(0, 2, 3, 1), images[[2, 5]] / -255, rtol=1e-6)
     assert labels.tolist() == [1, 2]
+
+
+def test_a_flip_and_a_shift_move_each_picture_by_its_own_few_pixels():
+    x = torch.arange(9 * 9.0).reshape(1, 1, 9, 9).repeat(300, 3, 1, 1)
+    torch.manual_seed(0)
+    moved = flip_and_shift(x, 2)
+    assert moved.shape == x.shape and len(moved.unique(dim=0)) == 2 * 5 * 5
+    padded = F.pad(x[:1], (2,) * 4, mode="reflect")
+    windows = [whole.unfold(2, 9, 1).unfold(3, 9, 1)[0] for whole in (padded, padded.flip(3))]
+    possible = [one.permute(1, 2, 0, 3, 4).reshape(-1, 3, 9, 9) for one in windows]
+    found = {tuple(one.flatten().tolist()) for one in moved}
+    assert found == {tuple(one.flatten().tolist()) for one in torch.cat(possible)}
+
+
+def test_cut_out_blanks_one_square_that_may_reach_over_the_edge():
+    torch.manual_seed(0)
+    cut = cut_out(torch.ones(400, 3, 12, 12), 4) == 0
+    assert (cut[:, 0] == cut[:, 1]).all() and (cut[:, 0] == cut[:, 2]).all()
+    rows, columns = cut[:, 0].any(2).sum(1), cut[:, 0].any(1).sum(1)
+    assert (cut[:, 0].sum((1, 2)) == rows * columns).all()
+    assert rows.min() == columns.min() == 2 and rows.max() == columns.max() == 4
+
+
+def test_mixing_colours_is_one_linear_map_for_all_pixels_of_a_picture():
+    torch.manual_seed(0)
+    x = torch.randn(5, 3, 6, 4)
+    mixed = mix_colours(x, 0.3)
+    for before, after in zip(x.flatten(2), mixed.flatten(2), strict=True):
+        matrix = torch.linalg.lstsq(before.T, after.T).solution
+        torch.testing.assert_close(before.T @ matrix, after.T, atol=1e-4, rtol=1e-4)
+    assert len(mix_colours(x[:1].repeat(9, 1, 1, 1), 0.3).unique(dim=0)) == 9
+    torch.testing.assert_close(mix_colours(x, 0), x)

@@ -1,8 +1,8 @@
 """What lessons, recipes, app and service share: small functions over arrays.
 
 Modules import only from their left: checkpoints, scenes, folder, cifar10, emoji, images, photos,
-cnn, embedder, vit, models, background, masks, embed, distances, metrics, index, plots, triplet,
-course.
+digits, cnn, embedder, vit, models, background, masks, embed, distances, metrics, index, plots,
+triplet, course.
 """
 
 import os

@@ -8,14 +8,26 @@ import torch
 from utils import replacing
 
 
-def resume(path: Path, parts: dict[str, Any]) -> dict[str, Any] | None:
-    """Give each part the state it was kept with; the record kept beside, or None without a file."""
+def resume(
+    path: Path, parts: dict[str, Any], asked: dict[str, Any] | None = None
+) -> dict[str, Any] | None:
+    """Give each part the state it was kept with; the record kept beside, or None without a file.
+
+    Raises ValueError, and changes nothing, where the record was kept for something else than what
+    is `asked` now.
+    """
     if not path.exists():
         return None
-    kept = torch.load(path, weights_only=False)
+    kept = torch.load(path, map_location="cpu", weights_only=False)
+    record = kept["record"]
+    if asked is not None and record.get("asked") != asked:
+        raise ValueError(
+            f"{path} belongs to another training ({record.get('asked')}, not {asked}); delete it "
+            "or name another file."
+        )
     for name, part in parts.items():
         part.load_state_dict(kept[name])
-    return kept["record"]
+    return record
 
 
 def keep(path: Path, parts: dict[str, Any], record: dict[str, Any]) -> None:

@@ -127,7 +127,7 @@ class ImageSet:
     def __repr__(self) -> str:
         height, width = self.images.shape[1:3]
         named = len(np.unique(self.labels[self.labels >= 0]))
-        kinds = {"category": "categories", "class": "classes"}.get(
+        kinds = {"category": "categories", "class": "classes", "family": "families"}.get(
             self.labeling, self.labeling + "s"
         )
         many = f"{len(self):,} picture{'s' * (len(self) != 1)} of {height}×{width}"
@@ -210,7 +210,7 @@ def _emoji_set(source: str, split: str | None) -> tuple[np.ndarray, np.ndarray, 
         *labeling("name_en"),
         ids=[row["id"] for row in rows],
         masks=drawings[..., 3],
-        others={name: labeling(name) for name in ("category", "artist")},
+        others={name: labeling(name) for name in ("category", "artist", "family")},
         name=f"{source} ({', '.join(splits)})",
         note="Emoji by six artists (licences in data/LICENSES.md).",
         labeling="thing",

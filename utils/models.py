@@ -131,6 +131,22 @@ def save_heads(modules: dict[str, Headed], path: Path) -> None:
         save_file(state, partial, metadata={"dim": str(*dims)})
 
 
+def without_head(model: Embedder, size: int) -> Embedder:
+    """A copy of a compact CNN that answers with its averaged maps, ready to be taught.
+
+    size : side in pixels that it takes pictures at. Raises ValueError for another kind of network.
+    """
+    taught = model.module
+    if not isinstance(taught, CompactCNN):
+        raise ValueError(f"{model.name} is no compact CNN; load 'cnn' or 'cnn-photos'.")
+    module = CompactCNN(None, taught.widths, size)
+    trunk = {k: v for k, v in taught.state_dict().items() if not k.startswith("head.")}
+    module.load_state_dict(trunk)
+    module.eval().to(model.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    preprocess = Preprocess(size, PHOTO_MEAN, PHOTO_STD)
+    return Embedder(f"{model.name} without head", module.dim, model.source, preprocess, module)
+
+
 def save_compact(module: CompactCNN, path: Path) -> None:
     """Write a CompactCNN as fp16 safetensors, the form that `load_model` reads."""
     from safetensors.torch import save_file

@@ -31,8 +31,8 @@ def training_figure(history: Any, steps: int, with_recall: bool = True) -> Shown
             axes.plot(history.step, getattr(history, name), color=COLOURS[0], linewidth=2.5)
             axes.set_title(label, fontsize=12, fontweight="normal")
             axes.set(xlim=(0, steps), xlabel="step")
-            if name in ("cosine", "active", "recall"):
-                axes.set_ylim(0, 1.02)
+            if name != "loss":
+                axes.set_ylim(min(0, *getattr(history, name), 0), 1.02)
             if name == "cosine":
                 axes.axhline(1, color=GREY, linestyle=":")
                 axes.annotate("collapsed", (0, 0.99), va="top", fontsize=10, color=GREY)
@@ -55,7 +55,7 @@ class LivePlot:
         from IPython.core.getipython import get_ipython
 
         self.steps, self.with_recall = steps, with_recall
-        self.live = get_ipython() is not None
+        self.live = type(get_ipython()).__name__ == "ZMQInteractiveShell"
         self.handle: Any = None
         self.drawn = -1.0
 

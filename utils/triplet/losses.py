@@ -7,6 +7,11 @@ from torch import Tensor, nn
 from utils.triplet.miners import Miner, semi_hard
 
 
+def _distances(vectors: Tensor) -> Tensor:
+    """N×N, from differences: products lose the small ones, which decide in a collapse."""
+    return torch.cdist(vectors, vectors, compute_mode="donot_use_mm_for_euclid_dist")
+
+
 def contrastive_loss(
     vectors: Tensor, labels: Tensor, margin: float = 0.5, squared: bool = True
 ) -> Tensor:
@@ -20,7 +25,7 @@ def contrastive_loss(
     ----------
     vectors : float, N×D. labels : int64, N. margin : in units of distance; [0, 2] on unit rows.
     """
-    distances = torch.cdist(vectors, vectors)
+    distances = _distances(vectors)
     same = labels[:, None] == labels[None, :]
     itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
     near, far = distances[same & ~itself], F.relu(margin - distances[~same])
@@ -46,7 +51,7 @@ def triplet_loss(
     vectors : float, N×D, unit rows. labels : int64, N. margin : in units of the distance, [0, 2].
     mine : distances (N×N) and labels → positions of anchors, positives and negatives.
     """
-    distances = torch.cdist(vectors, vectors)
+    distances = _distances(vectors)
     anchors, positives, negatives = mine(distances.detach(), labels)
     if not len(anchors):
         return vectors.sum() * 0.0

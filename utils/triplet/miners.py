@@ -44,7 +44,7 @@ def batch_hard(distances: Tensor, labels: Tensor) -> Triplets:
     """
     # One matrix serves both: negatives as they are, the picture itself beyond, positives on top.
     reach = distances.amax().item() + 1
-    row = labels.to(distances.dtype)
+    row = labels.float()
     ranked = torch.eq(row[:, None], row, out=torch.empty_like(distances))
     torch.add(distances, ranked, alpha=2 * reach, out=ranked).fill_diagonal_(reach)
     positives, negatives = ranked.argmax(1), ranked.argmin(1)

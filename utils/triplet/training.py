@@ -1,10 +1,10 @@
 """The loop that trains an embedder by a loss over batches, and shows what it is doing."""
 
 import copy
+import math
 import time
 import warnings
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
+from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
 from tqdm import tqdm
 
 from utils.checkpoints import keep, resume
@@ -22,14 +22,12 @@ from utils.embedder import Embedder
 from utils.images import ImageSet
 from utils.metrics import recall_at_k
 from utils.plots.training import LivePlot
+from utils.triplet.diagnosis import check_labels, check_loss, check_weights
 from utils.triplet.losses import active_share, mean_cosine
+from utils.triplet.precision import Precision
 
 COLLAPSED = 0.95  # mean pairwise cosine
 Loss = Callable[[Tensor, Tensor], Tensor]
-
-
-class TrainingDiverged(RuntimeError):
-    """The loss is no number any more; the message says where that began."""
 
 
 class CollapseWarning(UserWarning):
@@ -81,7 +79,7 @@ def train(
     margin: float = 0.2,
     checkpoint: Path | None = None,
     seed: int = 0,
-    bfloat16: bool | None = None,
+    half: bool | None = None,
 ) -> History:
     """Train `model.module` in place; in a notebook its curves are drawn while it learns.
 
@@ -94,49 +92,49 @@ def train(
     draw : step → (input N×3×h×w, labels int64 N), such as `Batches`.
     loss : (unit vectors N×D, labels) → scalar. Parameters of a loss that is a module learn too.
     held_out : labelled pictures that recall@1 is measured on, `every` so many steps.
-    lr : peak of one cycle up and down (Smith & Topin 2018), the default schedule.
-    optimizer : from the weights, by default AdamW with weight decay .05. schedule : from the
-        optimizer; it advances once a step.
+    lr : peak of the default: AdamW (weight decay .05) through one cycle (Smith & Topin 2018).
+    optimizer : made from the weights instead; without a schedule its rate stays as it is.
+    schedule : made from the optimizer; it advances once a step.
     every : steps between measurements, by default a twentieth of all. margin : for `active`.
     checkpoint : file to go on from, written at each measurement.
-    bfloat16 : the network computes in half precision; by default where the machine is fast at it.
+    half : the network computes in half precision; by default where the machine is fast at it.
 
     Raises
     ------
     TrainingDiverged : the loss became NaN or infinite. ValueError : labels missing, a batch of one
         class, or the checkpoint belongs to another training.
     """
-    device, module = model.device, model.module
-    learner = loss.to(device) if isinstance(loss, nn.Module) else nn.Module()
+    module, learner = model.module, loss if isinstance(loss, nn.Module) else nn.Module()
+    learner.to(model.device)
     weights = [p for p in [*module.parameters(), *learner.parameters()] if p.requires_grad]
     adam = optimizer(weights) if optimizer else torch.optim.AdamW(weights, lr, weight_decay=0.05)
-    rate = schedule(adam) if schedule else OneCycleLR(adam, lr, steps)
+    if schedule:
+        rate = schedule(adam)
+    else:
+        rate = ConstantLR(adam, 1.0) if optimizer else OneCycleLR(adam, lr, steps)
     parts = {"module": module, "loss": learner, "optimizer": adam, "schedule": rate}
     run = _Run(model, parts, steps, seed, margin, held_out, checkpoint)
-    every = every or max(1, steps // 20)
-    precise = _precision(device, bfloat16)
+    every, precision = every or max(1, steps // 20), Precision(model.device, half)
     module.train()
     try:
         for step in run.remaining():
             torch.manual_seed(seed * 1_000_003 + step)
-            x, labels = (part.to(device) for part in draw(step))
-            _check_labels(labels, step)
-            with precise:
+            x, labels = (part.to(model.device) for part in draw(step))
+            check_labels(labels, step)
+            with precision.lower():
                 vectors = module(x.contiguous(memory_format=torch.channels_last))
             vectors = F.normalize(vectors.float(), dim=1)
             value = loss(vectors, labels)
-            if not value.isfinite():
-                raise TrainingDiverged(_where(step, x, vectors, model))
+            check_loss(value, step, x, vectors, model)
             adam.zero_grad()
-            value.backward()
-            adam.step()
+            precision.step(value, adam)
             rate.step()
             run.losses.append(value.item())
             if (step + 1) % every == 0 or step + 1 == steps:
                 run.measure(step + 1, vectors.detach(), labels)
     except KeyboardInterrupt:
         run.history.interrupted = True
-        print(f"Stopped after {run.history.step[-1] if run.history.step else 0} of {steps} steps.")
+        print(f"Stopped after {run.done + len(run.losses)} of {steps} steps.")
     finally:
         run.finish()
     return run.history
@@ -159,51 +157,54 @@ class _Run:
         self.held_out, self.checkpoint = held_out, checkpoint
         self.history, self.losses = History(), list[float]()
         self.best: dict[str, Tensor] | None = None
-        self.asked = {"steps": steps, "seed": seed}
-        if checkpoint and (kept := resume(checkpoint, parts)):
-            if kept["asked"] != self.asked:
-                raise ValueError(
-                    f"{checkpoint} belongs to another training ({kept['asked']}, not "
-                    f"{self.asked}); delete it or name another file."
-                )
+        self.asked = {"steps": steps, "seed": seed, "begun from": model.digest}
+        if checkpoint and (kept := resume(checkpoint, parts, self.asked)):
             self.history, self.best = History(**kept["history"]), kept["best"]
         self.plot = LivePlot(steps, with_recall=held_out is not None)
         self.clock = time.perf_counter(), time.process_time()
 
+    @property
+    def done(self) -> int:
+        """Steps up to the last measurement."""
+        return self.history.step[-1] if self.history.step else 0
+
     def remaining(self) -> Iterable[int]:
-        done = self.history.step[-1] if self.history.step else 0
-        steps = range(done, self.steps)
+        steps = range(self.done, self.steps)
         if self.plot.live:
             return steps
-        return tqdm(steps, "training", self.steps, initial=done, delay=1, leave=False)
+        return tqdm(steps, "training", self.steps, initial=self.done, delay=1, leave=False)
 
     def measure(self, step: int, vectors: Tensor, labels: Tensor) -> None:
-        history, now = self.history, (time.perf_counter(), time.process_time())
+        history = self.history
+        recall = None if self.held_out is None else self._ask(self.held_out, step)
+        cosine, active = mean_cosine(vectors), active_share(vectors, labels, self.margin)
+        now = time.perf_counter(), time.process_time()
         history.seconds += now[0] - self.clock[0]
         history.cpu_seconds += now[1] - self.clock[1]
-        self.clock = now
         history.step.append(step)
-        history.loss.append(sum(self.losses) / len(self.losses))
-        history.cosine.append(mean_cosine(vectors))
-        history.active.append(active_share(vectors, labels, self.margin))
+        history.loss.append(math.fsum(self.losses) / len(self.losses))
+        history.cosine.append(cosine)
+        history.active.append(active)
+        if recall is not None:
+            history.recall.append(recall)
+        self.clock = now
         self.losses.clear()
-        if self.held_out is not None:
-            self._try(step, self.held_out)
         self._watch()
         self.plot.update(history)
         if self.checkpoint:
             record = {"asked": self.asked, "history": asdict(history), "best": self.best}
             keep(self.checkpoint, self.parts, record)
 
-    def _try(self, step: int, held_out: ImageSet) -> None:
-        """Measure on the held-out pictures, and keep the weights if none were better."""
+    def _ask(self, held_out: ImageSet, step: int) -> float:
+        """recall@1 on the held-out pictures; keeps the weights if none were better."""
+        check_weights(self.model, step)
         module = self.model.module.eval()
         vectors = embed(self.model, held_out, cache=False)
         module.train()
         recall = float(recall_at_k(vectors, held_out.labels))
         if recall >= max(self.history.recall, default=0.0):
             self.best, self.history.best_step = copy.deepcopy(module.state_dict()), step
-        self.history.recall.append(recall)
+        return recall
 
     def _watch(self) -> None:
         history, last = self.history, self.history.cosine[-3:]  # networks may begin near to 1
@@ -212,9 +213,10 @@ class _Run:
             warnings.warn(
                 f"Collapse: at step {history.step[-1]} all pictures have nearly the same "
                 f"embedding (mean cosine {history.cosine[-1]:.3f}; 1 is all the same), and the "
-                f"loss rests at {history.loss[-1]:.3f}. Try one of: plain instead of squared "
-                "distances, semi_hard instead of batch_hard, a cross-entropy beside the triplets "
-                "(TripletAndCrossEntropy), a smaller learning rate.",
+                f"loss is {history.loss[-1]:.3f}. It may come apart again. If it rests at the "
+                "margin, try one of: plain instead of squared distances, semi_hard instead of "
+                "batch_hard, a cross-entropy beside the triplets (TripletAndCrossEntropy), a "
+                "smaller learning rate.",
                 CollapseWarning,
                 stacklevel=4,
             )
@@ -223,32 +225,3 @@ class _Run:
         if self.best is not None:
             self.model.module.load_state_dict(self.best)
         self.model.module.eval()
-
-
-def _check_labels(labels: Tensor, step: int) -> None:
-    if len(labels) < 2 or labels.min() < 0 or labels.min() == labels.max():
-        told = "pictures without a label (−1)" if labels.min() < 0 else "pictures of one class only"
-        raise ValueError(
-            f"The batch of step {step} holds {told}, and a triplet needs two of one class and one "
-            "of another; `balanced(labels, classes, each)` makes batches that have them."
-        )
-
-
-def _where(step: int, x: Tensor, vectors: Tensor, model: Embedder) -> str:
-    broken = [name for name, p in model.module.named_parameters() if not p.isfinite().all()]
-    if not x.isfinite().all():
-        where = "the pictures of this batch already hold NaN; look at what made them"
-    elif broken:
-        where = f"the weights {broken[0]} hold NaN since the step before; lower the learning rate"
-    elif not vectors.isfinite().all():
-        where = "the network's answers hold NaN; lower the learning rate, or set bfloat16=False"
-    else:
-        where = "embeddings and weights are sound, so it is the loss itself that overflows"
-    return f"The loss became NaN or infinite at step {step}: {where}."
-
-
-def _precision(device: torch.device, bfloat16: bool | None) -> AbstractContextManager:
-    if bfloat16 is None:
-        fast = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-        bfloat16 = device.type == "cuda" or (device.type == "cpu" and fast())
-    return torch.autocast(device.type, torch.bfloat16) if bfloat16 else nullcontext()
