@@ -94,7 +94,8 @@ def main() -> None:
     metrics = retrieval(vectors, photos.labels)
     turned = vectors + embed(model, photos.images[:, :, ::-1], cache=False)
     this = {"metrics": metrics, "flip averaged": retrieval(turned, photos.labels)}
-    this |= {"validation": max(history.recall), "training": history.record()}
+    this |= {"validation": max(history.recall), "seconds": history.seconds}
+    this |= {"training": history.record()}
     kept = measured("cnn_photos")
     seeds = kept.get("seeds", {}) if kept["epochs"] == options.epochs else {}
     seeds |= {str(options.seed): this}

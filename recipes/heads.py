@@ -9,6 +9,7 @@ and results/heads.json.
 """
 
 import argparse
+import time
 from typing import Any, cast
 
 from recipes.cnn_scenes import MARGIN, SceneBatches, preprocess
@@ -49,7 +50,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=200)
     options = parser.parse_args()
-    record = provenance() | {"data": "scenes and drawings of the training things"}
+    record, begin = provenance(), time.perf_counter()
+    record |= {"data": "scenes and drawings of the training things"}
     heads, tasks = {}, {}
     for task in TASKS:
         runs = [learn(task, options.steps, seed) for seed in range(SEEDS)]
@@ -60,6 +62,7 @@ def main() -> None:
     tables: dict[str, Any] = {"trunk": under_each_labeling(load_model("cnn"))}
     for task in TASKS:
         tables[task] = under_each_labeling(load_model("cnn", task=task))
+    record["seconds"] = time.perf_counter() - begin
     record["recipe"] = f"python -m recipes.heads --steps {options.steps}"
     card = {"licence": "Apache-2.0; the drawings' own licences stand in data/LICENSES.md"}
     write_json(MODELS / "cnn-heads.json", record | card | {"tasks": tasks, "metrics": tables})

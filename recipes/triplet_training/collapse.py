@@ -120,6 +120,7 @@ def main() -> None:
     for name in kinds():
         runs = [run(name, seed) for seed in tqdm(range(SEEDS), name)]
         record["runs"][name] = {key: [one[key] for one in runs] for key in runs[0]}
+        record["runs"][name]["mean_recall"] = float(np.mean([one["recall_at_1"] for one in runs]))
         record["runs"][name]["collapsed"] = sum(one["cosine"][-1] > 0.95 for one in runs)
     record["seconds"] = time.perf_counter() - begin
     write_json(ROOT / "results/collapse.json", record)
