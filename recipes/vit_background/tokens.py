@@ -1,6 +1,6 @@
 """Inside the transformer: where [CLS] looks, which token finds, what patches match."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -107,20 +107,44 @@ def carried(at: np.ndarray, one: Placement, other: Placement) -> np.ndarray:
     return np.stack([to_down, across * other.scale[:, None] + other.x[:, None]], -1)
 
 
-def matches() -> dict[str, Any]:
-    """How near to the truth mutual nearest patches of the thing are, in pixels, and how many."""
-    (one, cover_one, placed_one), (two, cover_two, placed_two) = two_scenes()
+class Matches(NamedTuple):
+    """Patches of two scenes that choose each other, for N pairs of scenes of P patches.
+
+    mutual : bool, N×P, whether a patch of the first scene shows the thing and is chosen back.
+    to : N×P, which patch of the second it chooses. off : N×P, how many pixels from the true place.
+    """
+
+    mutual: np.ndarray
+    to: np.ndarray
+    off: np.ndarray
+
+
+def patch_centres() -> np.ndarray:
+    """Middles of the patches, P×2: down and across, 0 to 1."""
     centre = (np.arange(SIDE) + 0.5) / SIDE
-    at = np.stack(np.meshgrid(centre, centre, indexing="ij"), -1).reshape(-1, 2)
+    return np.stack(np.meshgrid(centre, centre, indexing="ij"), -1).reshape(-1, 2)
+
+
+def all_matches() -> dict[str, Matches]:
+    """Mutual nearest patches of the things of two scenes, by what stands for a patch."""
+    (one, cover_one, placed_one), (two, cover_two, placed_two) = two_scenes()
+    at, found = patch_centres(), {}
     truth = carried(np.broadcast_to(at, (len(one), *at.shape)), placed_one, placed_two)
     inside = patch_cover(cover_one) > 0.5, patch_cover(cover_two) > 0.5
-    told: dict[str, Any] = {"pictures": len(one)}
     for name, (a, b) in tokens_of(one, two).items():
         alike = np.einsum("npd,nqd->npq", unit(a), unit(b))
         alike = np.where(inside[0][:, :, None] & inside[1][:, None, :], alike, -2)
         to, back = alike.argmax(2), alike.argmax(1)
         mutual = (np.take_along_axis(back, to, 1) == np.arange(SIDE * SIDE)) & (alike.max(2) > -2)
-        off = 64 * np.linalg.norm(at[to] - truth, axis=-1)
+        found[name] = Matches(mutual, to, 64 * np.linalg.norm(at[to] - truth, axis=-1))
+    return found
+
+
+def matches() -> dict[str, Any]:
+    """How near to the truth mutual nearest patches of the thing are, in pixels, and how many."""
+    found = all_matches()
+    told: dict[str, Any] = {"pictures": len(next(iter(found.values())).to)}
+    for name, (mutual, _, off) in found.items():
         told[name] = {
             "right": float((off[mutual] <= NEAR).mean()),
             "median_pixels_off": float(np.median(off[mutual])),

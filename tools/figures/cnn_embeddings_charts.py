@@ -3,12 +3,11 @@
 import numpy as np
 from matplotlib import rc_context
 
-from tools.figures.shared import larger, save
+from tools.figures.shared import BIG, larger, save
 from utils.course import measured
 from utils.plots import show_bars, show_curve
-from utils.plots.style import COLOURS, INK, STYLE, Shown
+from utils.plots.style import COLOURS, INK, Shown
 
-BIG = {**STYLE, "font.size": 15}
 HALVINGS = {
     "stride": "stride 2",
     "max": "max pooling",

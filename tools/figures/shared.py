@@ -15,9 +15,10 @@ from utils import ROOT
 from utils.embed import embed
 from utils.images import ImageSet, load_images
 from utils.models import load_model
-from utils.plots.style import DPI
+from utils.plots.style import DPI, STYLE
 
 FIGURES = ROOT / "slides" / "figures"
+BIG = {**STYLE, "font.size": 15}  # a slide shows a figure smaller than a notebook does
 LION = "noto/lion"  # the scene that the decks ask about
 
 

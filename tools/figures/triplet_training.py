@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from matplotlib import rc_context
 
-from tools.figures.shared import LION, larger, rows_of, save, searched, without_openmoji
+from tools.figures.shared import BIG, LION, larger, rows_of, save, searched, without_openmoji
 from utils import ROOT
 from utils.course import measured
 from utils.distances import nearest
@@ -15,10 +15,9 @@ from utils.embed import embed
 from utils.images import load_images
 from utils.models import TASKS, load_model
 from utils.plots import show_bars, show_curve, show_grid, show_images, show_neighbours
-from utils.plots.style import COLOURS, INK, STYLE, Shown
+from utils.plots.style import COLOURS, INK, Shown
 from utils.triplet import batch_hard, random_triplets, semi_hard
 
-BIG = {**STYLE, "font.size": 15}
 MINERS = {"random": random_triplets, "semi-hard": semi_hard, "batch-hard": batch_hard}
 ASKED = (LION, "twemoji/lion", "fluent/lion", "emojione/lion")
 

@@ -4,30 +4,27 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 
-from recipes.vit_background.background import unit
 from recipes.vit_background.pairs import swapped
 from recipes.vit_background.tokens import (
     NEAR,
     SIDE,
-    carried,
-    patch_cover,
+    all_matches,
+    patch_centres,
     shuffled,
-    tokens_of,
     two_scenes,
 )
-from tools.figures.shared import LION, bare, larger, rows_of, save, searched
+from tools.figures.shared import BIG, LION, bare, larger, rows_of, save, searched
 from tools.figures.vit_background_charts import CHARTS
 from tools.figures.vit_background_masks import MASKS
 from utils.course import measured
 from utils.emoji import read_emoji
 from utils.models import load_model
 from utils.plots import show_grid, show_images
-from utils.plots.style import COLOURS, INK, PAPER, RIGHT, STYLE, WRONG, Shown
+from utils.plots.style import COLOURS, INK, PAPER, RIGHT, WRONG, Shown
 from utils.vit import look
 
 SOME = (LION, "fluent/watermelon", "twemoji/owl", "noto/octopus", "twemoji/pizza", "emojione/shark")
 KINDS = ("a scene", "the thing elsewhere", "another thing there")
-BIG = {**STYLE, "font.size": 15}
 SHOWN = "emojione/postbox"  # whose shares come near to those of all
 WAYS = {"pixels": "pixels", "vit tokens": "transformer tokens", "cnn maps, stage 2": "CNN maps"}
 GAP = 16  # pixels between the two scenes
@@ -142,23 +139,15 @@ def where_cls_looks() -> None:
 def part_matches() -> None:
     """One drawing in two scenes, and its mutual matches by pixels, tokens and the CNN's maps."""
     kept = measured("vit_background")["matches"]
-    (one, cover_one, placed_one), (two, cover_two, placed_two) = two_scenes()
+    (one, *_), (two, *_) = two_scenes()
     at = [row["id"] for row in read_emoji(["test"])[1]][::5].index(SHOWN)  # as two_scenes does
-    centre = (np.arange(SIDE) + 0.5) / SIDE
-    places = np.stack(np.meshgrid(centre, centre, indexing="ij"), -1).reshape(-1, 2)
-    truth = carried(np.broadcast_to(places, (len(one), *places.shape)), placed_one, placed_two)[at]
-    inside = [np.flatnonzero(patch_cover(cover)[at] > 0.5) for cover in (cover_one, cover_two)]
-    tokens, told = tokens_of(one, two), []
+    places, found, told = patch_centres(), all_matches(), []
     with rc_context(BIG):
         figure = Shown(figsize=(9.6, 5.2), layout="constrained")
         for axes, (way, name) in zip(figure.subplots(1, 3), WAYS.items(), strict=True):
-            a, b = (t[at, i] for t, i in zip(tokens[way], inside, strict=True))
-            alike = unit(a) @ unit(b).T
-            to = alike.argmax(1)
-            mutual = np.flatnonzero(alike.argmax(0)[to] == np.arange(len(to)))
-            begin, end = inside[0][mutual], inside[1][to[mutual]]
-            right = 64 * np.linalg.norm(places[end] - truth[begin], axis=1) <= NEAR
-            _lines(axes, one[at], two[at], 64 * places[begin] - 0.5, 64 * places[end] - 0.5, right)
+            mutual, to, off = (part[at] for part in found[way])
+            begin, end, right = places[mutual], places[to[mutual]], off[mutual] <= NEAR
+            _lines(axes, one[at], two[at], 64 * begin - 0.5, 64 * end - 0.5, right)
             axes.set_title(f"{name}\n{kept[way]['right']:.0%} right", loc="center",
                            fontweight="normal")  # fmt: skip
             told.append(

@@ -7,12 +7,11 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from tools.figures.shared import larger, save
+from tools.figures.shared import BIG, larger, save
 from utils.course import measured
 from utils.plots import show_bars
-from utils.plots.style import COLOURS, INK, STYLE, Shown
+from utils.plots.style import COLOURS, INK, Shown
 
-BIG = {**STYLE, "font.size": 15}
 WAYS = {
     "colour histogram": "colours",
     "cnn, random weights": "CNN, random weights",

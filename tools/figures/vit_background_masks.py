@@ -7,7 +7,7 @@ from matplotlib import rc_context
 from matplotlib.figure import SubFigure
 from PIL import Image
 
-from tools.figures.shared import LION, bare, larger, rows_of, save, searched
+from tools.figures.shared import BIG, LION, bare, larger, rows_of, save, searched
 from utils import ROOT
 from utils.background import find_masks, grab_cut_masks, remove_background
 from utils.course import measured
@@ -18,9 +18,8 @@ from utils.masks import iou
 from utils.models import load_model
 from utils.photos import load_photos
 from utils.plots import show_grid
-from utils.plots.style import INK, RIGHT, STYLE, WRONG, Shown
+from utils.plots.style import INK, RIGHT, WRONG, Shown
 
-BIG = {**STYLE, "font.size": 15}
 PLATE = {"facecolor": "white", "edgecolor": "none", "pad": 2}
 WON, LOST = "noto/monkey", "emojione/pizza"  # of those with short names the plainest
 
