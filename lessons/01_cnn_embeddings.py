@@ -1,6 +1,6 @@
 # %% [markdown]
 # # 01 · What is an image to a network?
-# A scene is 12,288 numbers. A network replaces them by 192 others, and suddenly its look-alikes can be found. We open the
+# A scene is 12,288 numbers. A network replaces them by 256 others, and suddenly its look-alikes can be found. We open the
 # network and see what those numbers keep, what they give up, and where.
 #
 # **After this lesson you can**
@@ -1052,7 +1052,7 @@ progress()
 # <details><summary>Answer</summary>Only where <code>forward</code> calls the children in order and does nothing else. Compare it with
 # <code>create_feature_extractor</code>, or with a hook.</details>
 #
-# **5. PCA rebuilds pictures better from 192 numbers than the embedding does. Why not search with PCA?**
+# **5. PCA rebuilds pictures better from 256 numbers than the embedding does. Why not search with PCA?**
 # <details><summary>Answer</summary>It spends its numbers on what fills most pixels, the background. The embedding spends them on what
 # tells things apart.</details>
 

@@ -13,13 +13,15 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 
 from tools.build import stub
 from utils import ROOT, course
+from utils.cnn import CompactCNN
 from utils.course import exercise, progress, progress_file
 from utils.distances import nearest
 from utils.embed import colour_histogram, embed
-from utils.embedder import feature_maps
+from utils.embedder import Embedder, Preprocess, feature_maps
 from utils.images import ImageSet, load_images
 from utils.metrics import recall_at_k
 from utils.models import load_model
+from utils.triplet import Batches, TripletAndCrossEntropy, batch_hard, shuffled, train
 
 LESSONS = sorted((ROOT / "lessons").glob("[0-9][0-9]_*.py"))
 
@@ -163,6 +165,64 @@ def one_sided(a, b):
     return np.stack([np.arange(len(a)), (unit(a) @ unit(b).T).argmax(1)], axis=1)
 
 
+def easy_positive(distances, labels, positive=torch.argmin, itself=False, negative=True):
+    same = labels[:, None] == labels
+    own = same & ~torch.eye(len(labels), dtype=torch.bool) | (same & itself)
+    worst = torch.inf if positive is torch.argmin else -torch.inf
+    near = distances.masked_fill(same, torch.inf) if negative else distances.flip(1)
+    return (
+        torch.arange(len(labels)),
+        positive(distances.masked_fill(~own, worst), 1),
+        near.argmin(1),
+    )
+
+
+def in_place(distances, labels):
+    chosen = easy_positive(distances, labels)
+    distances.fill_diagonal_(torch.inf)
+    return chosen
+
+
+def how_far(distances, labels):
+    anchors, positives, negatives = easy_positive(distances, labels)
+    return anchors, distances[anchors, positives], distances[anchors, negatives]
+
+
+def name_them(queries, gallery, labels, k, threshold, tie=max, rejected=None):
+    found, apart = nearest(queries, gallery, k, "euclidean")
+    named = []
+    for row, far in zip(found, apart, strict=True):
+        votes = [
+            label if d <= threshold else rejected for label, d in zip(labels[row], far, strict=True)
+        ]
+        votes = [vote for vote in votes if vote is not None]
+        named.append(tie(dict.fromkeys(votes), key=votes.count) if votes else -1)
+    return np.array(named)
+
+
+def highest(votes, key):
+    return max(votes, key=lambda vote: (key(vote), vote))
+
+
+def nearest_label(queries, gallery, labels, k, threshold):
+    return name_them(queries, gallery, labels, 1, threshold)
+
+
+def small_recipe(photos, epochs, steps=40, finish=lambda model: model):
+    torch.manual_seed(0)
+    module = CompactCNN(16, (8, 16, 16))
+    preprocess = Preprocess(32, (0.5,) * 3, (0.5,) * 3)
+    model = Embedder("mine", 16, "random", preprocess, module)
+    draw = Batches(photos, preprocess, shuffled(len(photos), 32))
+    train(model, draw, TripletAndCrossEntropy(len(photos.classes), 16), steps, lr=1e-2)
+    return finish(model)
+
+
+def still_training(model):
+    model.module.train()
+    return model
+
+
 WRONG = {
     "00.1": [
         (lambda v: recall_at_k(v, LABELS, 1), "is recall@1"),
@@ -262,6 +322,30 @@ WRONG = {
         (lambda a, b: [], "shape (0,)"),
         (lambda a, b: zip(*mutual_matches(a, b).T, strict=True), "gives zip"),
     ],
+    "03.1": [
+        (batch_hard, "farthest positives"),
+        (lambda d, y: easy_positive(d, y, itself=True), "nothing is nearer than oneself"),
+        (lambda d, y: easy_positive(d, y, negative=False), "negatives have the anchor's own label"),
+        (lambda d, y: easy_positive(d, y)[1:], "three tensors"),
+        (in_place, "writes into the distances"),
+        (how_far, "argmin gives where"),
+        (lambda d, y: easy_positive(-d, y)[::2] + easy_positive(d, y)[2:], "another label|not the"),
+        (lambda d, y: [part[:5] for part in easy_positive(d, y)], "anchor once"),
+    ],
+    "03.2": [
+        (nearest_label, "Count the votes"),
+        (lambda q, g, y, k, t: name_them(q, g, y, k, 1e9), "the answer is −1"),
+        (lambda q, g, y, k, t: name_them(q, g, y, k, t, rejected=-1), "not even for −1"),
+        (lambda q, g, y, k, t: name_them(q, g, y, k, t, tie=highest), "At a tie"),
+        (lambda q, g, y, k, t: nearest(q, g, k, "euclidean")[0][:, 0], "look their labels up"),
+        (lambda q, g, y, k, t: name_them(q, g, y, k, t)[:2], "need five labels"),
+        (lambda q, g, y, k, t: name_them(q, g, y, k, t) / 1, "whole numbers"),
+    ],
+    "03.3": [
+        (lambda photos, epochs: small_recipe(photos, epochs).module, "return the trained Embedder"),
+        (lambda photos, epochs: small_recipe(photos, epochs, steps=1), "Does it learn at all"),
+        (lambda photos, epochs: small_recipe(photos, 1, 2, still_training), "model.module.eval()"),
+    ],
 }
 
 
@@ -293,6 +377,9 @@ RIGHT = {
     "02.1": paste,
     "02.2": strict_threshold,
     "02.3": mutual_matches,
+    "03.1": easy_positive,
+    "03.2": name_them,
+    "03.3": small_recipe,
 }
 ALSO_RIGHT = [
     ("02.1", lambda p, m, c: paste(p, m, c, lambda mix: torch.from_numpy(mix).round().byte())),
@@ -302,6 +389,8 @@ ALSO_RIGHT = [
     ("02.3", lambda a, b: torch.from_numpy(mutual_matches(a, b))),
     ("02.3", lambda a, b: [(i, j) for i, j in mutual_matches(a, b)[::-1]]),
     ("02.3", lambda a, b: mutual_matches(b, a)[:, ::-1]),
+    ("03.1", lambda d, y: [part.flip(0) for part in easy_positive(d, y)]),
+    ("03.2", lambda q, g, y, k, t: torch.tensor(name_them(q, g, y, k, t))),
 ]
 
 
