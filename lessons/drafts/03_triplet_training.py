@@ -643,7 +643,10 @@ check("Our recipe is ahead by more than three points", ahead > 0.03)
 
 # %%
 suspects = measured("thesis_collapse")["runs"]
-last = {name: np.mean([run["cosine"][-1] for run in runs]) for name, runs in suspects.items()}
+last = {
+    name: np.mean([run["training"]["cosine"][-1] for run in runs])
+    for name, runs in suspects.items()
+}
 fallen = [name for name, cosine in last.items() if cosine > 0.95]
 show_bars(
     {name: last[name] for name in sorted(last, key=last.get)},
