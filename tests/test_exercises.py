@@ -331,6 +331,8 @@ WRONG = {
         (how_far, "argmin gives where"),
         (lambda d, y: easy_positive(-d, y)[::2] + easy_positive(d, y)[2:], "another label|not the"),
         (lambda d, y: [part[:5] for part in easy_positive(d, y)], "anchor once"),
+        (lambda d, y: (*easy_positive(d, y)[:2], torch.zeros(3).long()), "have shapes"),
+        (lambda d, y: (*easy_positive(d, y)[:2], torch.full((24,), 99)), "from 0 to 23"),
     ],
     "03.2": [
         (nearest_label, "Count the votes"),

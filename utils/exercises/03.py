@@ -29,6 +29,11 @@ def grade_1(easy_positive: Callable[..., Any]) -> str | None:
     if any(part.dtype.is_floating_point for part in parts):
         return "Positions are whole numbers, but yours are floats: argmin gives where, min how far."
     anchors, positives, negatives = parts
+    if len({part.shape for part in parts}) > 1:
+        shapes = ", ".join(str(tuple(part.shape)) for part in parts)
+        return f"Your three tensors belong together one to one, but have shapes {shapes}."
+    if any(((part < 0) | (part >= 24)).any() for part in parts):
+        return "A position in a batch of 24 runs from 0 to 23, but some of yours do not."
     if sorted(anchors.tolist()) != list(range(24)):
         return f"Each of the 24 pictures is an anchor once, but you list {len(anchors)} of them."
     if (positives == anchors).any():
