@@ -106,9 +106,8 @@ def _with_head(embedder: Embedder, task: str) -> Embedder:
             dim = int(file.metadata()["dim"])
             state = {name: file.get_tensor(f"{task}.{name}").float() for name in HEAD}
         module = Headed(cast(CompactCNN, embedder.module), dim)
-        module.head.load_state_dict(
-            state, strict=False
-        )  # fp16 has no room for a counter of batches
+        # not strict: the norm's counter of batches is not kept
+        module.head.load_state_dict(state, strict=False)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ModelUnavailable(
             f"The heads {path} are missing or damaged ({first_line(error)}); restore them with "

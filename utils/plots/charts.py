@@ -91,7 +91,9 @@ def _scale(axes: Axes, log: str) -> None:
         axes.set_yscale("log")
     else:
         axes.yaxis.set_major_formatter("{x:,.12g}")
-    axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.12g}" if abs(x) >= 0.1 else f"{x:.2g}")
+    axes.xaxis.set_major_formatter("{x:,.12g}")
+    if "x" in log:  # halves of halves have many digits
+        axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.12g}" if x >= 0.1 else f"{x:.2g}")
 
 
 def _emptier(

@@ -43,12 +43,16 @@ def show(figure: Shown, alt: str) -> Shown:
     if get_ipython() is not None:
         from IPython.display import HTML, display
 
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight")
-        data = base64.b64encode(buffer.getvalue()).decode()
-        picture = f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
-        display(HTML(picture))
+        display(HTML(as_html(figure, bbox_inches="tight")))
     return figure
+
+
+def as_html(figure: Shown, **options: Any) -> str:
+    """The figure as one <img> with its alt text; options go to `savefig`."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI, **options)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return f'<img alt="{html.escape(figure.alt)}" src="data:image/png;base64,{data}">'
 
 
 def put_title(figure: Shown, title: str) -> None:

@@ -1,14 +1,11 @@
 """The curves of a training, drawn while it learns."""
 
-import base64
-import html
-import io
 import time
 from typing import Any
 
 from matplotlib import rc_context
 
-from utils.plots.style import COLOURS, DPI, GREY, STYLE, Shown, put_title
+from utils.plots.style import COLOURS, GREY, STYLE, Shown, as_html, put_title
 
 PANELS = {
     "loss": "loss",
@@ -32,7 +29,7 @@ def training_figure(history: Any, steps: int, with_recall: bool = True) -> Shown
             axes.set_title(label, fontsize=12, fontweight="normal")
             axes.set(xlim=(0, steps), xlabel="step")
             if name != "loss":
-                axes.set_ylim(min(0, *getattr(history, name), 0), 1.02)
+                axes.set_ylim(min([0, *getattr(history, name)]), 1.02)
             if name == "cosine":
                 axes.axhline(1, color=GREY, linestyle=":")
                 axes.annotate("collapsed", (0, 0.99), va="top", fontsize=10, color=GREY)
@@ -65,10 +62,8 @@ class LivePlot:
             return
         from IPython.display import HTML, display
 
-        figure, buffer = training_figure(history, self.steps, self.with_recall), io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=DPI)  # always of one size: no jumping
-        data = base64.b64encode(buffer.getvalue()).decode()
-        picture = HTML(f'<img alt="{html.escape(figure.alt)}" src="data:image/png;base64,{data}">')
+        figure = training_figure(history, self.steps, self.with_recall)
+        picture = HTML(as_html(figure))  # always of one size: no jumping
         if self.handle is None:
             self.handle = display(picture, display_id=True)
         else:

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from utils.triplet.miners import Miner, semi_hard
+from utils.triplet.miners import Miner, pairs_of, semi_hard
 
 
 def _distances(vectors: Tensor) -> Tensor:
@@ -26,9 +26,8 @@ def contrastive_loss(
     vectors : float, N×D. labels : int64, N. margin : in units of distance; [0, 2] on unit rows.
     """
     distances = _distances(vectors)
-    same = labels[:, None] == labels[None, :]
-    itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
-    near, far = distances[same & ~itself], F.relu(margin - distances[~same])
+    same, positive = pairs_of(labels)
+    near, far = distances[positive], F.relu(margin - distances[~same])
     if squared:
         near, far = near.square(), far.square()
     return sum((part.mean() for part in (near, far) if len(part)), vectors.sum() * 0.0)
@@ -136,9 +135,8 @@ def active_share(vectors: Tensor, labels: Tensor, margin: float = 0.2) -> float:
     vectors : float, N×D. labels : int64, N. margin : in units of distance.
     """
     distances = torch.cdist(vectors, vectors)
-    same = labels[:, None] == labels[None, :]
+    same, positive = pairs_of(labels)
     negatives = distances.masked_fill(same, torch.inf).sort(1).values
     active = torch.searchsorted(negatives, distances + margin)
-    positive = same.fill_diagonal_(False)
     triplets = (positive.sum(1) * negatives.isfinite().sum(1)).sum()
     return float(active[positive].sum() / triplets.clamp(min=1))

@@ -16,7 +16,7 @@ Miner = Callable[[Tensor, Tensor], Triplets]
 
 def random_triplets(distances: Tensor, labels: Tensor) -> Triplets:
     """One random positive and one random negative for each anchor."""
-    same, positive = _pairs(labels)
+    same, positive = pairs_of(labels)
     chance = torch.rand_like(distances)
     to = chance.masked_fill(~positive, -1).argmax(1), chance.masked_fill(same, -1).argmax(1)
     return _usable(same, positive, *to)
@@ -28,7 +28,7 @@ def semi_hard(distances: Tensor, labels: Tensor) -> Triplets:
     Schroff et al. 2015, "FaceNet", eq. 4. An anchor whose every negative is nearer than its
     positive takes the farthest negative, which keeps it in the loss.
     """
-    same, positive = _pairs(labels)
+    same, positive = pairs_of(labels)
     chosen = torch.rand_like(distances).masked_fill(~positive, -1).argmax(1)
     reach = distances.gather(1, chosen[:, None])
     beyond = distances.masked_fill(same | (distances <= reach), torch.inf)
@@ -58,13 +58,13 @@ def batch_hard(distances: Tensor, labels: Tensor) -> Triplets:
 
 def all_triplets(distances: Tensor, labels: Tensor) -> Triplets:
     """Every triplet of the batch: N·(K − 1)·(N − K) of them where each label has K pictures."""
-    same, positive = _pairs(labels)
+    same, positive = pairs_of(labels)
     anchors, positives = positive.nonzero(as_tuple=True)
     pair, negatives = (~same[anchors]).nonzero(as_tuple=True)
     return anchors[pair], positives[pair], negatives
 
 
-def _pairs(labels: Tensor) -> tuple[Tensor, Tensor]:
+def pairs_of(labels: Tensor) -> tuple[Tensor, Tensor]:
     """N×N: of one label; the same without a picture itself."""
     same = labels[:, None] == labels[None, :]
     return same, same & ~torch.eye(len(labels), dtype=torch.bool, device=labels.device)

@@ -157,9 +157,10 @@ class _Run:
         self.held_out, self.checkpoint = held_out, checkpoint
         self.history, self.losses = History(), list[float]()
         self.best: dict[str, Tensor] | None = None
-        self.asked = {"steps": steps, "seed": seed, "begun from": model.digest}
-        if checkpoint and (kept := resume(checkpoint, parts, self.asked)):
-            self.history, self.best = History(**kept["history"]), kept["best"]
+        if checkpoint:
+            self.asked = {"steps": steps, "seed": seed, "begun from": model.digest}
+            if kept := resume(checkpoint, parts, self.asked):
+                self.history, self.best = History(**kept["history"]), kept["best"]
         self.plot = LivePlot(steps, with_recall=held_out is not None)
         self.clock = time.perf_counter(), time.process_time()
 
