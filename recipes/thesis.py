@@ -48,6 +48,7 @@ from utils.triplet import (
 )
 from utils.triplet.miners import Miner
 
+TRIED = 150  # steps that tell how many a machine makes in a minute, their slow beginning included
 BATCH, RATE, MOMENTUM, DECAY = 128, 0.1, 0.9, 5e-4
 HALF = (0.5, 0.5, 0.5)
 MINERS = {"random": random_triplets, "semi-hard": semi_hard, "batch-hard": batch_hard}
@@ -124,11 +125,11 @@ def side_by_side(
 ) -> dict[str, Any]:
     """The recipe of the thesis and ours on the same photos for the same time."""
     test, table = load_images("cifar10", "test"), {}
-    _, tried = by_thesis(photos, None, 20, margin=margin, mine=mine)
-    steps = int(20 * 60 * minutes / tried.seconds)
+    _, tried = by_thesis(photos, None, TRIED, margin=margin, mine=mine)
+    steps = int(TRIED * 60 * minutes / tried.seconds)
     table["thesis"] = told(*by_thesis(photos, held_out, steps, margin=margin, mine=mine), test)
     table["thesis"] |= {"epochs": steps * BATCH / len(photos)}
-    few = photos[: 20 * OUR_BATCH]
+    few = photos[: 40 * OUR_BATCH]
     _, tried = learn(few, None, 1, 1, device())
     epochs = int(60 * minutes / (tried.seconds * len(photos) / len(few)))
     table["ours"] = told(*learn(photos, held_out, epochs, 0, device()), test)
