@@ -16,7 +16,7 @@ from utils.embed import embed
 from utils.embedder import ModelUnavailable, Preprocess, feature_maps
 from utils.models import (
     HEAD,
-    TASKS,
+    HEADED,
     load_model,
     save_compact,
     save_heads,
@@ -235,9 +235,9 @@ def test_without_its_head_a_network_answers_with_its_averaged_maps(shipped):
 
 @pytest.fixture
 def heads(shipped):
-    """Three heads on the trunk of `cnn`, saved as they ship."""
+    """Heads on the trunk of `cnn`, saved as they ship."""
     torch.manual_seed(0)
-    modules = {task: Headed(load_model("cnn", device="cpu").module, 7) for task in TASKS}
+    modules = {task: Headed(load_model("cnn", device="cpu").module, 7) for task in HEADED}
     for module in modules.values():
         module.train()(torch.randn(40, 3, 32, 32))  # gives its norm something to remember
         module.eval()
@@ -245,7 +245,7 @@ def heads(shipped):
     return modules
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", HEADED)
 def test_a_head_answers_as_the_one_it_was_saved_from(heads, task):
     loaded = load_model("cnn", task=task, device="cpu")
     assert (loaded.name, loaded.dim, loaded.source) == (f"cnn-scenes ({task})", 7, "shipped")
@@ -257,13 +257,20 @@ def test_a_head_answers_as_the_one_it_was_saved_from(heads, task):
     assert loaded.digest != load_model("cnn", device="cpu").digest
 
 
+def test_for_things_the_network_itself_was_trained_and_no_head_is_read(shipped):
+    x = torch.randn(2, 3, 48, 48)
+    plain, asked = (load_model("cnn", task=task, device="cpu") for task in (None, "thing"))
+    with torch.inference_mode():
+        torch.testing.assert_close(asked.module(x), plain.module(x))
+
+
 def test_the_heads_ship_without_their_trunk(heads):
     with safetensors.safe_open(utils.models.MODELS / "cnn-heads.safetensors", "pt") as file:
-        assert sorted(file.keys()) == sorted(f"{task}.{name}" for task in TASKS for name in HEAD)
+        assert sorted(file.keys()) == sorted(f"{task}.{name}" for task in HEADED for name in HEAD)
 
 
 def test_a_head_reads_the_mean_and_the_spread_of_every_stage(heads):
-    head, x = heads["thing"], torch.randn(4, 3, 32, 32)
+    head, x = heads["artist"], torch.randn(4, 3, 32, 32)
     with torch.inference_mode():
         maps, seen = F.gelu(head.trunk.whiten(x)), []
         for stage in head.trunk.stages:
@@ -295,7 +302,7 @@ def test_training_a_head_leaves_its_trunk_as_it_was(shipped):
                             ("cnn", "thing", False)],
 )  # fmt: skip
 def test_a_task_without_a_head_is_refused_with_the_tasks_there_are(heads, name, task, trained):
-    with pytest.raises(ValueError, match=r"no head for .*\"cnn\" has .* thing, category, artist"):
+    with pytest.raises(ValueError, match=r"was not trained for .* for thing, category, art"):
         load_model(name, task=task, trained=trained)
 
 
@@ -303,7 +310,7 @@ def test_a_task_without_a_head_is_refused_with_the_tasks_there_are(heads, name, 
 def test_damaged_heads_are_named_with_the_way_to_restore_them(heads, kind):
     DAMAGE[kind](utils.models.MODELS / "cnn-heads.safetensors")
     with pytest.raises(ModelUnavailable, match=r"cnn-heads\.safetensors .*git.*recipes\.heads"):
-        load_model("cnn", task="thing")
+        load_model("cnn", task="artist")
     assert load_model("cnn").source == "shipped"
 
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from utils import replacing
-from utils.distances import Gallery, check_metric, check_vectors
+from utils.distances import Gallery, check_metric, check_vectors, ready
 
 
 class Index(Protocol):
@@ -30,13 +30,18 @@ class ExactIndex:
 
     Parameters
     ----------
-    metric : "cosine", "euclidean" or "manhattan".
+    metric : any of `utils.distances.METRICS` but mahalanobis, for which the vectors are whitened.
     model : names the weights the vectors come from (`Embedder.digest`), so that an index and a
         model that do not belong together are not used together; "" for none.
     """
 
     def __init__(self, metric: str = "cosine", model: str = "") -> None:
         check_metric(metric)
+        if metric == "mahalanobis":
+            raise ValueError(
+                "An index keeps no covariance; add whiten(vectors, covariance) under euclidean, "
+                "which is the same."
+            )
         self.metric, self.model = metric, model
         self.payload: dict[str, Any] = {}
         self._ids: list[str] = []
@@ -103,11 +108,7 @@ class ExactIndex:
                 f"This index holds vectors of {self._store.shape[1]} numbers, not "
                 f"{vectors.shape[1]}; embed with the same model."
             )
-        if self.metric == "cosine" and len(vectors) and not vectors.any(axis=1).all():
-            raise ValueError(
-                f"Cosine needs a direction, but vector {int((~vectors.any(axis=1)).argmax())} is "
-                "all zeros; nothing was added."
-            )
+        ready(vectors, self.metric)  # refuses what the metric cannot compare
 
     def remove(self, ids: Sequence[str]) -> None:
         """Remove vectors by id; all are removed, or with a KeyError (an unknown id) none."""

@@ -38,7 +38,9 @@ class Score(float):
         return float(low), float(high)
 
 
-def recall_at_k(vectors: Any, labels: Any, k: int = 1, metric: str = "cosine") -> Score:
+def recall_at_k(
+    vectors: Any, labels: Any, k: int = 1, metric: str = "cosine", *, covariance: Any = None
+) -> Score:
     """Share of queries with a picture of their own label among their k nearest others.
 
     With k = 1 over a whole set this is leave-one-out top-1. The query is never its own answer;
@@ -47,18 +49,21 @@ def recall_at_k(vectors: Any, labels: Any, k: int = 1, metric: str = "cosine") -
     Parameters
     ----------
     vectors : float, N×D. labels : int, N, none negative. k : 1 to N − 1.
+    covariance : D×D, for mahalanobis alone.
 
     Raises
     ------
     ValueError : labels missing (−1), of another length, no query with a positive, k out of range.
     """
     vectors, labels, positives = _check(vectors, labels)
-    found, _ = nearest(vectors, vectors, k, metric, leave_one_out=True)
+    found, _ = nearest(vectors, vectors, k, metric, leave_one_out=True, covariance=covariance)
     hit = (labels[found] == labels[:, None]).any(axis=1)
     return _score(hit.astype(np.float64), positives)
 
 
-def mean_average_precision_at_r(vectors: Any, labels: Any, metric: str = "cosine") -> Score:
+def mean_average_precision_at_r(
+    vectors: Any, labels: Any, metric: str = "cosine", *, covariance: Any = None
+) -> Score:
     """mAP@R: precision averaged over the first R answers, R being a query's positives.
 
     AP@R = (1/R) Σ_{i≤R} P(i) · [answer i is right] (Musgrave et al. 2020, "A Metric Learning
@@ -68,7 +73,7 @@ def mean_average_precision_at_r(vectors: Any, labels: Any, metric: str = "cosine
     vectors, labels, positives = _check(vectors, labels)
     deepest = int(positives.max())
     values = np.empty(len(labels))
-    gallery = Gallery(vectors, metric)
+    gallery = Gallery(vectors, metric, covariance)
     block = max(1, (64 << 20) // (16 * deepest))
     for start in range(0, len(labels), block):
         rows = np.arange(start, min(start + block, len(labels)))

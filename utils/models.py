@@ -25,6 +25,7 @@ from utils.embedder import (
 from utils.vit import HUB, load_vit
 
 TASKS = ("thing", "category", "artist")
+HEADED = TASKS[1:]  # for things the trunk itself was trained
 HEAD = ("0.running_mean", "0.running_var", "1.weight")
 SHIPPED = {"cnn": "cnn-scenes", "cnn-scenes": "cnn-scenes", "cnn-photos": "cnn-photos"}
 
@@ -42,15 +43,15 @@ def load_model(
     ----------
     name : "cnn" (the same as "cnn-scenes"), "cnn-photos", "vit"; or a big one that its library
         downloads on first use: "resnet50" (ImageNet, 98 MB), "vit-base" (ImageNet-21k, 330 MB).
-    task : "thing", "category" or "artist": the small head on `cnn` that was trained to find
-        pictures alike in this; by default no head.
+    task : "thing", "category" or "artist": what pictures shall be alike in. For things `cnn` itself
+        was trained; for the others a small head on it.
     trained : False for the same network with random weights, as a baseline.
     device : a torch device; by default the GPU where there is one.
 
     Raises
     ------
-    ValueError : an unknown name, or a task that has no head there. ModelUnavailable : weights are
-        missing or damaged, or cannot be downloaded now.
+    ValueError : an unknown name, or a task that it was not trained for.
+    ModelUnavailable : weights are missing or damaged, or cannot be downloaded now.
     """
     if name in SHIPPED:
         embedder = _load_shipped(SHIPPED[name], trained)
@@ -97,9 +98,10 @@ def _with_head(embedder: Embedder, task: str) -> Embedder:
 
     if embedder.name != "cnn-scenes" or task not in TASKS:
         raise ValueError(
-            f'There is no head for {task!r} on {embedder.name}; "cnn" has trained heads for '
-            f"{', '.join(TASKS)}."
+            f'{embedder.name} was not trained for {task!r}; "cnn" was for {", ".join(TASKS)}.'
         )
+    if task not in HEADED:
+        return embedder
     path = MODELS / "cnn-heads.safetensors"
     try:
         with safe_open(path, framework="pt") as file:
