@@ -1,0 +1,80 @@
+"""What each distance costs: time as a multiple of cosine's, and memory beyond the data.
+
+    python -m benchmarks.distances
+
+Ten nearest of 10,000 × 64, leave-one-out, in turn, several rounds; Manhattan also beside the least
+work that could do it, one `torch.cdist(p=1)` and a top-k. Memory is the peak of a fresh process
+less what it held before the search. Writes results/distance_speed.json.
+"""
+
+import multiprocessing
+import resource
+import statistics
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import torch
+
+from benchmarks.search import ratio, seconds
+from tools.record import provenance, write_json
+from utils import ROOT
+from utils.distances import METRICS, nearest, within_class_covariance
+from utils.embed import load_embeddings
+
+ROUNDS, K = 7, 10
+OF_SHARES = ("matusita", "bhattacharyya", "kl")
+
+
+def search(metric: str) -> Callable[[], object]:
+    """All 10,000 leave-one-out under a metric; distributions where it needs those."""
+    vectors, labels = load_embeddings("cifar10-test")
+    if metric in OF_SHARES:
+        vectors = np.exp(vectors) / np.exp(vectors).sum(axis=1, keepdims=True)
+    covariance = None
+    if metric == "mahalanobis":
+        covariance = within_class_covariance(vectors, labels.labels)
+    return partial(nearest, vectors, vectors, K, metric, leave_one_out=True, covariance=covariance)
+
+
+def peak() -> float:
+    """The most memory this process has held, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def megabytes(metric: str) -> float:
+    """Peak memory of a search beyond what the process had with the data loaded."""
+    ready = search(metric)
+    few = np.eye(20, dtype=np.float32)
+    nearest(few, few, 1)  # so that torch is loaded
+    before = peak()
+    ready()
+    return peak() - before
+
+
+def main() -> None:
+    vectors, _ = load_embeddings("cifar10-test")
+    data = torch.from_numpy(vectors)
+
+    def bare() -> None:
+        for part in data.split(1000):
+            torch.cdist(part, data, p=1).topk(K, largest=False)
+
+    times = seconds({metric: search(metric) for metric in METRICS} | {"bare": bare}, ROUNDS)
+    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+        memory = dict(zip(METRICS, pool.map(megabytes, METRICS, chunksize=1), strict=True))
+    record = provenance() | {
+        "what": "ten nearest of 10,000 × 64, leave-one-out: time over cosine's, peak memory in MB",
+        "data": "CIFAR-10 (JPEG) test embeddings; their softmax for distances of distributions",
+        "command": "python -m benchmarks.distances",
+        "spread": f"medians over {ROUNDS} rounds, every metric once a round",
+        "cosine_seconds": statistics.median(times["cosine"]),
+        "over_cosine": {metric: ratio(times, metric, "cosine") for metric in METRICS},
+        "manhattan_over_bare_torch": ratio(times, "manhattan", "bare"),
+        "megabytes": memory,
+    }
+    write_json(ROOT / "results/distance_speed.json", record)
+
+
+if __name__ == "__main__":
+    main()

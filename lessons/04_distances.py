@@ -1,0 +1,928 @@
+# %% [markdown]
+# # 04 · Which distance should we use?
+# A search compares two rows of numbers, and there are many ways to do that. We try eight of them. On a network that was trained for our pictures the choice hardly matters;
+# on a borrowed one the right way of measuring finds {{results:distances.whitening.gained:.0%}} more right answers, with no training at all.
+#
+# **After this lesson you can**
+# - say what each distance measures, what it expects, and which of them rank the same;
+# - measure whether a difference between two distances is more than chance;
+# - straighten a space with a covariance, choose its shrinkage honestly, and not fool yourself;
+# - find hubs, the pictures that answer everything, and cure them;
+# - compare histograms with distances that were made for them.
+#
+# *Before you start: lessons 00 to 03. {{results:lessons.04_distances.seconds:.0f}} seconds to run on two cores, no GPU, no network.*
+
+# %%
+from utils.course import check, start
+
+BIG = False  # True: CIFAR-10's own photos for the last exercise, downloaded on first use
+start("04_distances", big=BIG)
+
+# %% [markdown]
+# ## 1 · Four ways from point to point
+# We ask for the nearest seven to a lion, four times, and measure differently each time. *How many of the seven will all four agree on?*
+
+# %%
+import numpy as np
+
+from utils.distances import nearest
+from utils.embed import embed
+from utils.images import load_images
+from utils.models import load_model
+from utils.plots import show_grid
+
+scenes = load_images("scenes", split="test")
+vectors = embed(load_model("cnn"), scenes)
+lion = scenes.ids.index("noto/lion")
+four = ("euclidean", "cosine", "manhattan", "chebyshev")
+found = {metric: nearest(vectors[[lion]], vectors, 8, metric)[0][0] for metric in four}
+agreed = set.intersection(*(set(answers[1:]) for answers in found.values()))
+show_grid(
+    {metric: scenes.images[answers] for metric, answers in found.items()},
+    columns=["query", *map(str, range(1, 8))],
+    title=f"Four distances agree on {len(agreed)} of seven answers",
+)
+
+# %% [markdown]
+# | distance | formula | in words |
+# | --- | --- | --- |
+# | **Euclidean** | $\sqrt{\sum_i (x_i - y_i)^2}$ | as the crow flies |
+# | **Manhattan** | $\sum_i |x_i - y_i|$ | along the streets: all differences added up |
+# | **Chebyshev** | $\max_i |x_i - y_i|$ | the largest difference alone |
+# | **cosine** | $1 - \frac{x \cdot y}{\lVert x \rVert \, \lVert y \rVert}$ | the angle; lengths do not matter |
+
+
+# %%
+def euclidean(x, y):
+    return np.sqrt(((x - y) ** 2).sum())
+
+
+def manhattan(x, y):
+    return np.abs(x - y).sum()
+
+
+def chebyshev(x, y):
+    return np.abs(x - y).max()
+
+
+def cosine(x, y):
+    return 1 - x @ y / (np.linalg.norm(x) * np.linalg.norm(y))
+
+
+# %%
+from scipy.spatial import distance as scipys
+
+from utils.distances import pairwise
+
+x, y = vectors[lion].astype(float), vectors[0].astype(float)
+theirs = {"euclidean": scipys.euclidean, "manhattan": scipys.cityblock}
+theirs |= {"chebyshev": scipys.chebyshev, "cosine": scipys.cosine}
+for ours in (euclidean, manhattan, chebyshev, cosine):
+    name = ours.__name__
+    d, by_course = ours(x, y), pairwise([x], [y], name)[0, 0]
+    check(
+        f"In the open, by SciPy and by the course: {name} {d:.3f}",
+        np.allclose([theirs[name](x, y), by_course], d, atol=1e-6),
+    )
+
+# %% [markdown]
+# What does "equally far" look like? We colour the plane by the distance from one point, in stripes of a quarter. *Which picture belongs to which distance?*
+
+# %%
+side = np.linspace(-2, 2, 240)
+plane = np.stack(np.meshgrid(side, -side), axis=-1).reshape(-1, 2)
+point = np.array([[0.7, 0.5]])
+
+
+def stripes(metric, **options):
+    d = pairwise(point, plane, metric, **options)[0]
+    return ((4 * d).astype(int) % 2).reshape(240, 240).astype(float)
+
+
+show_grid(
+    {"": [stripes(metric) for metric in four]},
+    columns=four,
+    title="Equally far: on a circle, on a ray, on a diamond, on a square",
+)
+
+# %%
+steps = np.array([[3.0, 0.0], [1.5, 1.5], [1.0, 2.0]])
+origin = np.zeros((1, 2))
+d = {
+    metric: pairwise(origin, steps, metric)[0] for metric in ("manhattan", "euclidean", "chebyshev")
+}
+check(
+    "For any two points Manhattan ≥ Euclidean ≥ Chebyshev",
+    (d["manhattan"] >= d["euclidean"]).all() and (d["euclidean"] >= d["chebyshev"]).all(),
+)
+
+# %% [markdown]
+# ## 2 · When does the choice not matter?
+# `embed` gives vectors of length 1. There two of the four are one and the same, and the proof takes three lines:
+#
+# $$\lVert x - y \rVert^2 = \lVert x \rVert^2 - 2\, x \cdot y + \lVert y \rVert^2$$
+# $$\phantom{\lVert x - y \rVert^2} = 1 - 2\, x \cdot y + 1$$
+# $$\phantom{\lVert x - y \rVert^2} = 2\,(1 - x \cdot y) = 2 \cdot \text{cosine distance}$$
+#
+# The square of one is twice the other, so what is nearer under one is nearer under the other, and the largest **dot product** $x \cdot y$ comes first, too. Proved; we ask every
+# query all the same.
+
+# %%
+by_cosine, _ = nearest(vectors, vectors, 10, "cosine", leave_one_out=True)
+by_euclidean, _ = nearest(vectors, vectors, 10, "euclidean", leave_one_out=True)
+check(
+    f"On unit vectors cosine and Euclidean give all {len(vectors):,} queries the same ten",
+    (by_cosine == by_euclidean).all(),
+)
+
+# %% [markdown]
+# Networks do not make unit vectors by themselves. Here is what our transformer says before `embed` divides by the length. *What will change?*
+
+# %%
+import torch
+
+vit = load_model("vit", device="cpu")
+with torch.inference_mode():
+    raw = np.concatenate([vit.module(x).numpy() for x in vit.inputs(scenes.images, 256)])
+length = np.linalg.norm(raw, axis=1)
+unit = raw / length[:, None]
+print(f"lengths from {length.min():.1f} to {length.max():.1f}, mean {length.mean():.1f}")
+check(
+    "Divided by their lengths, they are what embed gives",
+    np.allclose(unit, embed(vit, scenes), atol=1e-4),
+)
+
+
+# %%
+from utils.plots import show_curve, show_matrix
+
+
+def ten_nearest(v):
+    """The ten nearest of every picture under each distance, and by the largest dot product."""
+    table = {m: nearest(v, v, 10, m, leave_one_out=True)[0] for m in four}
+    products = v @ v.T
+    np.fill_diagonal(products, -np.inf)
+    return table | {"dot product": np.argsort(-products, axis=1)[:, :10]}
+
+
+def overlap(tens):
+    """Share of the ten that two ways have in common, for each pair of ways."""
+    return np.array([[(a[:, :, None] == b[:, None]).any(2).mean() for b in tens] for a in tens])
+
+
+tens = {"as the network gives them": ten_nearest(raw), "unit vectors": ten_nearest(unit)}
+shared = {name: overlap(table.values()) for name, table in tens.items()}
+show_matrix(
+    shared,
+    ["Euclid", "cosine", "Manhattan", "Cheby.", "dot"],
+    unit="share of ten in common",
+    title="Of five ways to rank, three become one on unit vectors",
+)
+
+# %%
+as_given, on_unit = shared.values()
+check(
+    "On unit vectors Euclidean, cosine and dot product are one",
+    on_unit[0, 1] == 1 and on_unit[1, 4] > 0.999,
+)
+check("Manhattan is another, with most answers in common", 0.7 < on_unit[1, 2] < 0.99)
+check("As given, Euclidean and cosine share less than two thirds", as_given[0, 1] < 2 / 3)
+
+# %% [markdown]
+# So Manhattan finds *other* neighbours. *Better ones?* And what becomes of the dot product without normalising?
+
+# %%
+import pandas as pd
+
+from utils.metrics import gain, recall_at_k
+
+recall = {
+    name: {m: recall_at_k(v, scenes.labels, metric=m) for m in four}
+    for name, v in (("as given", raw), ("unit vectors", unit))
+}
+right = {
+    name: (scenes.labels[table["dot product"][:, 0]] == scenes.labels).mean()
+    for name, table in zip(recall, tens.values(), strict=True)
+}
+table = pd.DataFrame(recall).astype(float)
+table.loc["dot product"] = right
+table.style.format("{:.3f}")
+
+# %%
+low, high = gain(recall["unit vectors"]["cosine"], recall["unit vectors"]["manhattan"]).interval()
+print(f"Manhattan instead of cosine, unit vectors: {low:+.3f} to {high:+.3f} of recall")
+check("Manhattan for cosine: a gain or loss that cannot be told from none", low <= 0 <= high)
+low, high = gain(recall["as given"]["euclidean"], recall["as given"]["cosine"]).interval()
+print(f"cosine instead of Euclidean, as given: {low:+.3f} to {high:+.3f}")
+check("Cosine instead of Euclidean on vectors as given: a gain", low > 0)
+check(
+    "Chebyshev, which looks at one number of 192, is the worst",
+    table["unit vectors"].idxmin() == "chebyshev",
+)
+
+# %% [markdown]
+# `gain` compares query by query, which tells more than two intervals side by side: the same thousand pictures ask twice.
+#
+# The dot product has a weakness of its own: it grows with the length of the answer. *Whom does it prefer?*
+
+# %%
+from utils.plots import show_bars
+
+longest = length >= np.quantile(length, 0.9)
+asked = tens["as the network gives them"]
+prefers = {m: longest[asked[m][:, 0]].mean() for m in ("dot product", "euclidean", "cosine")}
+show_bars(
+    prefers,
+    unit="share of first answers that are among the longest tenth",
+    title=f"{prefers['dot product']:.0%} of the dot product's answers are from the longest tenth",
+)
+
+# %%
+check(
+    "The dot product prefers the long, and the Euclidean distance the short",
+    prefers["dot product"] > 0.2 and prefers["euclidean"] < 0.1,
+)
+
+# %% [markdown]
+# ## 3 · A distance that knows the data
+# The photo network has never seen a drawing. We take off its last layer, as in lesson 03, and ask it for drawings of things: every number of its embedding counts the same. But some
+# numbers change with the *artist*, while the thing stays what it is. *Can a distance learn to listen less to those?*
+
+# %%
+from utils.models import without_head
+
+photos = without_head(load_model("cnn-photos"), size=32)
+drawings = {split: load_images("emoji", split) for split in ("train", "validation", "test")}
+borrowed = {split: embed(photos, pictures) for split, pictures in drawings.items()}
+labels = {split: pictures.labels for split, pictures in drawings.items()}
+as_it_is = recall_at_k(borrowed["test"], labels["test"])
+print(f"recall@1 on drawings of unseen things, borrowed network: {as_it_is:.3f}")
+
+# %% [markdown]
+# **Mahalanobis** (1936) divides by how much the data vary, direction by direction, with the covariance $\Sigma$:
+#
+# $$d(x, y) = \sqrt{(x - y)^\top \, \Sigma^{-1} \, (x - y)}$$
+#
+# Which covariance? We want directions to count little in which pictures of *one thing* differ. So each thing's mean is taken away first: the **within-class covariance**.
+
+
+# %%
+def within_class(vectors, labels):
+    """Covariance of what is left when each label's mean is taken away: D×D."""
+    left = vectors.astype(np.float64)
+    for label in np.unique(labels):
+        left[labels == label] -= left[labels == label].mean(axis=0)
+    return left.T @ left / (len(vectors) - len(np.unique(labels)))
+
+
+# %%
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+from utils.distances import whiten, within_class_covariance
+
+within = within_class(borrowed["train"], labels["train"])
+check(
+    "In the open and by the course: the same covariance",
+    np.allclose(within, within_class_covariance(borrowed["train"], labels["train"])),
+)
+lda = LinearDiscriminantAnalysis(solver="lsqr", store_covariance=True)
+lda.fit(borrowed["train"], labels["train"])
+n, c = len(labels["train"]), len(drawings["train"].classes)
+check(
+    "… and discriminant analysis uses it, too", np.allclose(lda.covariance_ * n / (n - c), within)
+)
+
+# %% [markdown]
+# With $\Sigma = LL^\top$ the distance becomes Euclidean once every vector is replaced by $L^{-1}x$. That is called **whitening**. In the plane of two of the numbers:
+
+# %%
+spread = within.diagonal().argsort()[[-1, -40]]
+two = within[np.ix_(spread, spread)] / within[spread[1], spread[1]]
+show_grid(
+    {"": [stripes("euclidean"), stripes("mahalanobis", covariance=two)]},
+    columns=["Euclidean", "Mahalanobis"],
+    title="Mahalanobis measures along the axes of an ellipse",
+)
+
+# %%
+a, b = borrowed["test"][:50], borrowed["test"][50:100]
+check(
+    "Mahalanobis is Euclid in the whitened space, and SciPy agrees",
+    np.allclose(
+        pairwise(whiten(a, within), whiten(b, within), "euclidean"),
+        scipys.cdist(a, b, "mahalanobis", VI=np.linalg.inv(within)),
+        rtol=1e-3,
+    ),
+)
+
+# %% [markdown]
+# ### How not to fool yourself
+# Someone takes the covariance from the validation drawings and measures on the validation drawings. *What recall do they report?*
+
+# %%
+own = within_class_covariance(borrowed["validation"], labels["validation"])
+own += 1e-6 * np.eye(len(own))  # 270 pictures leave directions without any variance
+fooled = recall_at_k(
+    borrowed["validation"], labels["validation"], metric="mahalanobis", covariance=own
+)
+honest = recall_at_k(borrowed["test"], labels["test"], metric="mahalanobis", covariance=own)
+show_bars(
+    {"on the pictures it came from": fooled, "on others": honest},
+    unit="recall@1 of drawings",
+    title=f"{fooled:.0%} where it was made, {honest:.0%} elsewhere",
+)
+
+# %%
+check("On its own pictures such a distance is nearly never wrong", fooled > 0.95)
+check("On others it is worse than no covariance at all", honest < as_it_is)
+
+# %% [markdown]
+# A covariance of 256 numbers has 32,896 of its own, and 270 pictures can be known by heart. So: the covariance from the **training** things; and **shrinkage**, a mixture with a round
+# one, chosen on the **validation** things:
+#
+# $$\Sigma_s = (1 - s)\, \Sigma + s \, \bar\sigma^2 I$$
+#
+# At $s = 1$ nothing is left but Euclid. And we try one thing more: after whitening, and with the mean taken away, we compare by the *angle*.
+
+# %%
+from sklearn.covariance import shrunk_covariance
+
+mean = borrowed["train"].mean(axis=0)
+shrinkages = [0.001, 0.01, 0.03, 0.1, 0.3, 0.6, 0.9]
+
+
+def whitened(split, s, covariance=within):
+    return whiten(borrowed[split] - mean, shrunk_covariance(covariance, s))
+
+
+tried = {
+    name: [
+        recall_at_k(whitened("validation", s), labels["validation"], metric=metric)
+        for s in shrinkages
+    ]
+    for name, metric in (("Mahalanobis", "euclidean"), ("whitened, then cosine", "cosine"))
+}
+best = {name: shrinkages[int(np.argmax(values))] for name, values in tried.items()}
+show_curve(
+    shrinkages,
+    tried,
+    xlabel="shrinkage s",
+    ylabel="recall@1 on validation drawings",
+    log="x",
+    levels={"Euclid, as it is": float(recall_at_k(borrowed["validation"], labels["validation"]))},
+    title=f"The angle after whitening is better at every shrinkage, best at {best['whitened, then cosine']}",
+)
+
+# %% [markdown]
+# The choice is made. Now the test things, once. Beside it the same with the **total** covariance, for which nobody needs labels.
+
+# %%
+total = np.cov(borrowed["train"].T)
+s = best["whitened, then cosine"]
+test = labels["test"]
+ways = {
+    "as it is": as_it_is,
+    "mean taken away, cosine": recall_at_k(borrowed["test"] - mean, test),
+    "Mahalanobis": recall_at_k(whitened("test", best["Mahalanobis"]), test, metric="euclidean"),
+    "whitened by total, cosine": recall_at_k(whitened("test", s, total), test),
+    "whitened within, cosine": recall_at_k(whitened("test", s), test),
+}
+show_bars(
+    ways,
+    unit="recall@1 on drawings of unseen things",
+    intervals={name: score.interval() for name, score in ways.items()},
+    title=f"Without training: from {as_it_is:.2f} to {ways['whitened within, cosine']:.2f}",
+)
+
+# %%
+check("Mahalanobis alone helps a little", gain(as_it_is, ways["Mahalanobis"]).interval()[0] > 0)
+check(
+    "Whitening and then the angle helps much more", ways["whitened within, cosine"] > as_it_is + 0.1
+)
+check("… most of it without labels", ways["whitened by total, cosine"] > as_it_is + 0.09)
+
+# %% [markdown]
+# Does the same help a network that *was* trained for these things?
+
+# %%
+cnn = load_model("cnn")
+trained = {split: embed(cnn, pictures) for split, pictures in drawings.items()}
+own_within = within_class_covariance(trained["train"], labels["train"])
+
+
+def straightened(split, s):
+    return whiten(trained[split] - trained["train"].mean(0), shrunk_covariance(own_within, s))
+
+
+found_at = [recall_at_k(straightened("validation", s), labels["validation"]) for s in shrinkages]
+s = shrinkages[int(np.argmax(found_at))]
+before, after = recall_at_k(trained["test"], test), recall_at_k(straightened("test", s), test)
+won = gain(before, after)
+print(
+    f"trained network: {before:.3f} to {after:.3f}, gain {won.interval()[0]:+.3f} to {won.interval()[1]:+.3f}"
+)
+check(
+    "It gains a third of that at most: training has done the straightening",
+    won < (ways["whitened within, cosine"] - as_it_is) / 3,
+)
+
+# %% [markdown]
+# ### A learned distance
+# Why stop at a covariance? **Neighbourhood components analysis** (Goldberger et al. 2004) *learns* the matrix: it moves it downhill until the neighbours of the training pictures have the right
+# labels. Here metric learning began; lesson 03 put a network in the matrix's place. We ask for two numbers a digit, and set it beside the two main directions.
+
+# %%
+from sklearn.decomposition import PCA
+from sklearn.neighbors import NeighborhoodComponentsAnalysis
+
+from utils.digits import read_digits
+
+learn, ask = read_digits("train"), read_digits("test")
+pixels = {
+    name: d.images[..., 0].reshape(len(d), -1) / 16 for name, d in (("learn", learn), ("ask", ask))
+}
+pca = PCA(2, random_state=0).fit(pixels["learn"])
+nca = NeighborhoodComponentsAnalysis(2, init="pca", max_iter=60, random_state=0)
+nca.fit(pixels["learn"], learn.labels)
+two_numbers = {
+    "two main directions": recall_at_k(
+        pca.transform(pixels["ask"]), ask.labels, metric="euclidean"
+    ),
+    "two learned directions": recall_at_k(
+        nca.transform(pixels["ask"]), ask.labels, metric="euclidean"
+    ),
+}
+show_bars(
+    two_numbers,
+    unit="recall@1 on unseen digits, two numbers each",
+    title="Learned from labels, two numbers tell more",
+)
+
+# %%
+check(
+    "Two learned directions find more digits",
+    two_numbers["two learned directions"] > two_numbers["two main directions"] + 0.03,
+)
+
+# %% [markdown]
+# The ten digits are the same in training and test. Our *things* are not. *Does a distance learned on 364 things hold for 200 others?*
+
+
+# %%
+def unit_rows(v):
+    return v / np.linalg.norm(v, axis=1, keepdims=True)
+
+
+low = PCA(64, random_state=0).fit(unit_rows(whitened("train", 0.1)))
+
+
+def short(split):
+    """The straightened embedding in its 64 main directions, at the scale that NCA needs."""
+    return 4 * low.transform(unit_rows(whitened(split, 0.1)))
+
+
+learned = NeighborhoodComponentsAnalysis(64, init="identity", max_iter=15, random_state=0)
+learned.fit(short("train"), labels["train"])
+recalls = {
+    f"{split} things, {name}": recall_at_k(v, labels[split], metric="euclidean")
+    for split in ("train", "test")
+    for name, v in (("before", short(split)), ("learned", learned.transform(short(split))))
+}
+show_bars(
+    recalls,
+    unit="recall@1 of drawings, 64 numbers",
+    title="It learns the training things and forgets the others",
+)
+
+# %%
+check(
+    "On the things it learned from it finds more",
+    recalls["train things, learned"] > recalls["train things, before"],
+)
+check(
+    "On things it never saw it does not",
+    recalls["test things, learned"] < recalls["test things, before"],
+)
+
+# %% [markdown]
+# More freedom is not more truth. No parameter, one number $s$, a matrix, a network: each step needs more things to learn from.
+#
+# ## 4 · Many dimensions
+# "Use Manhattan in high dimensions": the advice goes back to Aggarwal, Hinneburg & Keim (2001). In many dimensions everything is about equally far away (lesson 01), and Manhattan keeps more
+# contrast. We measure the **contrast**, the farthest over the nearest, for random points.
+
+# %%
+rng = np.random.default_rng(0)
+dims = [2, 4, 8, 16, 32, 64, 128, 256, 512]
+
+
+def contrast(v, metric):
+    """Median over queries of the farthest distance over the nearest."""
+    d = np.sort(pairwise(v[:200], v, metric), axis=1)
+    return float(np.median(d[:, -1] / d[:, 1]))
+
+
+points = {dim: rng.random((1000, dim)) for dim in dims}
+random = {
+    m: [contrast(p, m) for p in points.values()] for m in ("manhattan", "euclidean", "chebyshev")
+}
+show_curve(
+    dims,
+    random,
+    xlabel="dimensions",
+    ylabel="farthest / nearest",
+    log="xy",
+    title="Random points: Manhattan keeps a little more contrast, and none keeps much",
+)
+
+# %%
+check(
+    "Among random points Manhattan has the most contrast in every dimension",
+    all(m > e > c for m, e, c in zip(*random.values(), strict=True)),
+)
+check("With 512 dimensions it is 1.3 at most", max(values[-1] for values in random.values()) < 1.3)
+
+# %% [markdown]
+# So the advice is right about random points. Embeddings are not random. *What contrast do you expect of 192 numbers of a network?*
+
+# %%
+from utils.embed import load_embeddings, pixel_vectors
+
+cifar, cifar_labels = load_embeddings("cifar10-test")
+real = {
+    "CNN, 192 numbers": (vectors, scenes.labels),
+    "ViT, 192": (unit, scenes.labels),
+    "borrowed CNN, 256": (borrowed["test"], labels["test"]),
+    "photos, 64": (cifar[:1000], cifar_labels.labels[:1000]),
+    "pixels, 768": (pixel_vectors(scenes, 16), scenes.labels),
+}
+pd.DataFrame(
+    {
+        name: {m: contrast(v, m) for m in random}
+        | {"random points": contrast(rng.random(v.shape), "euclidean")}
+        for name, (v, _) in real.items()
+    }
+).T.style.format("{:.2f}")
+
+# %%
+more = {
+    name: gain(recall_at_k(v, y, metric="euclidean"), recall_at_k(v, y, metric="manhattan"))
+    for name, (v, y) in real.items()
+}
+show_bars(
+    more,
+    unit="recall@1 by Manhattan less recall@1 by Euclid",
+    intervals={name: score.interval() for name, score in more.items()},
+    title="Five embeddings: Manhattan wins nowhere",
+)
+
+# %%
+check(
+    "Manhattan is clearly better on none of the five",
+    all(g.interval()[0] <= 0 for g in more.values()),
+)
+
+# %% [markdown]
+# **The verdict on "Manhattan for high dimensions"**: contrast is not quality. It is true of random points, whose neighbours mean nothing, and on our embeddings it buys nothing. It costs, though:
+# {{results:distance_speed.over_cosine.manhattan:.1f}} times the time of a cosine search, for there is no matrix product for it.
+#
+# ### Hubs
+# Many dimensions have another effect (Radovanović et al. 2010): some pictures become neighbours of nearly everybody. We count how often each picture is among the ten nearest of another. *If all
+# were alike it would be ten. What is the largest?*
+
+# %%
+from scipy.stats import skew
+
+
+def occurrence(v, metric):
+    """How often each picture is among the ten nearest of another."""
+    tens, _ = nearest(v, v, 10, metric, leave_one_out=True)
+    return np.bincount(tens.ravel(), minlength=len(v))
+
+
+pixels = real["pixels, 768"][0]
+counted = {
+    "pixels": occurrence(pixels, "euclidean"),
+    "transformer, as given": occurrence(raw, "euclidean"),
+    "transformer, unit vectors": occurrence(unit, "euclidean"),
+    "CNN": occurrence(vectors, "euclidean"),
+}
+show_curve(
+    np.arange(1, 101),
+    {name: np.sort(count)[::-1][:100] for name, count in counted.items()},
+    xlabel="pictures, the most frequent answers first",
+    ylabel="times among the ten nearest",
+    log="xy",
+    title=f"One scene is an answer to {counted['pixels'].max()} of {len(scenes):,} queries in pixels",
+)
+
+# %%
+from utils.plots import show_images
+
+hubs = np.argsort(-counted["pixels"])[:8]
+show_images(
+    scenes[hubs],
+    [f"{scenes.label_of(i)}: {counted['pixels'][i]}" for i in hubs],
+    title="The hubs of the pixels: blurred, grey, near to everything",
+)
+
+# %%
+skewness = {name: float(skew(count)) for name, count in counted.items()}
+print({name: round(value, 2) for name, value in skewness.items()})
+check("Pixels have far more hubs than the CNN", skewness["pixels"] > 3 * skewness["CNN"])
+check(
+    "Dividing by the length cures most of the transformer's",
+    skewness["transformer, unit vectors"] < skewness["transformer, as given"] / 3,
+)
+
+# %% [markdown]
+# A hub lies near the middle. A cure asks both sides: *I am near to you; but are you nearer to me than my usual neighbours are?* **Local scaling** (Zelnik-Manor & Perona 2004) divides each distance
+# by the mean distance of both pictures to their ten nearest, $d(x, y) / \sqrt{\mu_x \, \mu_y}$.
+
+
+# %%
+def local_scaling(v, k=10):
+    """All distances, divided by what is usual around both pictures: N×N."""
+    d = pairwise(v, v, "euclidean")
+    np.fill_diagonal(d, np.inf)
+    usual = np.sort(d, axis=1)[:, :k].mean(axis=1)
+    return d / np.sqrt(usual[:, None] * usual)
+
+
+rows = {}
+for name, v, told in (
+    ("pixels", pixels, scenes.labels),
+    ("transformer, as given", raw, scenes.labels),
+    ("CNN", vectors, scenes.labels),
+    ("borrowed CNN, drawings", borrowed["test"], labels["test"]),
+):
+    d = local_scaling(v)
+    count = np.bincount(np.argsort(d, axis=1)[:, :10].ravel(), minlength=len(v))
+    rows[name] = {
+        "skewness": skew(occurrence(v, "euclidean")),
+        "scaled": skew(count),
+        "recall@1": recall_at_k(v, told, metric="euclidean"),
+        "scaled ": (told[d.argmin(axis=1)] == told).mean(),
+    }
+cured = pd.DataFrame(rows).T.astype(float)
+cured.style.format("{:.3f}")
+
+# %%
+check("Local scaling lowers the skewness everywhere", (cured["scaled"] < cured["skewness"]).all())
+check("… and finds more everywhere, by a little", (cured["scaled "] > cured["recall@1"]).all())
+
+# %% [markdown]
+# The price: every picture of the gallery must know its own neighbours, and a new picture changes them.
+#
+# ## 5 · Pictures as histograms
+# The oldest embedding of this course, the share of each colour, is a **distribution**: no number is negative, and they sum to 1. For these there are distances of their own:
+#
+# | distance | formula | range |
+# | --- | --- | --- |
+# | **Matusita** | $\sqrt{\sum_i (\sqrt{p_i} - \sqrt{q_i})^2}$ | 0 to √2 |
+# | **Bhattacharyya** | $-\ln \sum_i \sqrt{p_i \, q_i}$ | 0 to ∞ |
+# | **Kullback–Leibler** | $\sum_i p_i \ln \frac{p_i}{q_i}$ | 0 to ∞, not symmetric |
+
+# %%
+from utils.embed import colour_histogram
+
+colours = colour_histogram(drawings["test"], bins=8)
+p, q = colours[lion].astype(float), colours[lion + 1].astype(float)
+
+
+def matusita(p, q):
+    return np.sqrt(((np.sqrt(p) - np.sqrt(q)) ** 2).sum())
+
+
+def bhattacharyya(p, q):
+    return -np.log(np.sqrt(p * q).sum())
+
+
+def kl(p, q):
+    """Of the query p against q; a share of 0 in q counts as a millionth of a millionth."""
+    there = p > 0
+    return (p[there] * np.log(p[there] / np.maximum(q[there], 1e-12))).sum()
+
+
+# %%
+from scipy.stats import entropy
+
+for ours in (matusita, bhattacharyya, kl):
+    d, by_course = ours(p, q), pairwise([p], [q], ours.__name__)[0, 0]
+    check(
+        f"In the open and by the course: {ours.__name__} {d:.3f}",
+        np.isclose(d, by_course, atol=1e-4),
+    )
+hellinger = np.linalg.norm(np.sqrt(p) - np.sqrt(q)) / np.sqrt(2)
+check(
+    "Matusita is √2 times the Hellinger distance",
+    np.isclose(matusita(p, q), np.sqrt(2) * hellinger),
+)
+mixed = 0.9 * q + 0.1 / len(q)  # no share is 0
+check("Kullback–Leibler is SciPy's relative entropy", np.isclose(kl(p, mixed), entropy(p, mixed)))
+check("It depends on who asks", abs(kl(p, q) - kl(q, p)) > 0.1)
+
+# %% [markdown]
+# Matusita and Bhattacharyya rank alike: one grows when the other does, $d_B = -\ln(1 - d_M^2 / 2)$. And what do they say to an embedding, half of whose numbers are negative?
+
+# %%
+by_matusita, m = nearest(colours, colours, 10, "matusita", leave_one_out=True)
+by_bhatta, b = nearest(colours, colours, 10, "bhattacharyya", leave_one_out=True)
+check("Matusita and Bhattacharyya give the same ten", (by_matusita == by_bhatta).mean() > 0.999)
+check(
+    "… at distances that follow from each other", np.allclose(b, -np.log1p(-(m**2) / 2), atol=1e-3)
+)
+try:
+    pairwise(unit[:1], unit[1:2], "bhattacharyya")
+except ValueError as error:
+    print(error)
+
+# %% [markdown]
+# Colours find no thing. But each artist has a palette. *Which distance tells the artists apart best?* We bet: the four of section 1, or the three made for histograms?
+
+# %%
+artists = drawings["test"].relabel("artist")
+every = ("chebyshev", "cosine", "euclidean", "manhattan", "matusita", "bhattacharyya", "kl")
+by_palette = {m: recall_at_k(colours, artists.labels, metric=m) for m in every}
+winner = max(by_palette, key=by_palette.get)
+show_bars(
+    by_palette,
+    unit="recall@1 of the artist, drawings by their colours (by chance 0.18)",
+    intervals={m: score.interval() for m, score in by_palette.items()},
+    title=f"For palettes {winner} is best: {by_palette[winner]:.2f}, Euclid {by_palette['euclidean']:.2f}",
+)
+
+# %%
+check(
+    "Every distance made for histograms is better than every other",
+    min(by_palette[m] for m in every[4:]) > max(by_palette[m] for m in every[:4]),
+)
+low, high = gain(by_palette["euclidean"], by_palette["matusita"]).interval()
+check("Matusita for Euclid: more than chance", low > 0)
+
+# %% [markdown]
+# Why? A palette is made of a few exact colours, many of them small: the square root lets small shares count, and Kullback–Leibler asks above all whether a colour of the query *is there*. The right
+# distance is the one that fits what the numbers mean.
+
+# %%
+from utils.plots import show_neighbours
+
+asked = [drawings["test"].ids.index(id) for id in ("noto/lion", "twemoji/pizza", "fluent/owl")]
+found, apart = nearest(colours[asked], colours, 8, "kl")
+show_neighbours(
+    artists[asked],
+    artists,
+    found[:, 1:],
+    apart[:, 1:],
+    title="By palette: the same hand, other things",
+)
+
+# %% [markdown]
+# ## 6 · The table
+# Everything in one place, with intervals, as the recipe `recipes/distances.py` measured it. Times are for all pairs and ten nearest, as multiples of cosine's.
+
+# %%
+from utils.course import measured
+
+rows = pd.DataFrame(measured("distances")["table"]).set_index(["data", "metric"])
+cells = rows.apply(
+    lambda r: f"{r.recall_at_1:.3f} [{r.interval[0]:.3f}, {r.interval[1]:.3f}]", axis=1
+)
+cells.unstack("data").loc[list(rows.index.unique("metric"))]
+
+# %%
+speed = measured("distance_speed")["over_cosine"]
+show_bars(
+    speed,
+    unit="time of ten nearest for 10,000 × 64, as a multiple of cosine's",
+    title=f"Manhattan costs {speed['manhattan']:.1f} times as much as cosine",
+)
+
+# %%
+wide = rows.recall_at_1.unstack("metric")
+print(wide.idxmax(axis=1))
+check(
+    "On no data is Manhattan ahead of cosine by a whole point",
+    (wide.manhattan - wide.cosine).max() < 0.01,
+)
+
+# %% [markdown]
+# | what you have | what we would take |
+# | --- | --- |
+# | embeddings of a network trained for your question | cosine on unit vectors; nothing else is worth its price |
+# | embeddings of a borrowed network | take the mean away, whiten, then cosine; shrinkage chosen on validation pictures |
+# | vectors whose length means something | Euclidean, and look for hubs |
+# | histograms, shares, softmax outputs | Matusita, which is Euclid on square roots, or Kullback–Leibler |
+# | many labelled pictures of the very classes you search | a learned distance, or a network (lesson 03) |
+#
+# ## Exercises
+# ### Exercise 04.1 · All of them at once
+# Euclid, Manhattan and Chebyshev are one family (Minkowski 1910): $d_p(x, y) = \left(\sum_i |x_i - y_i|^p\right)^{1/p}$, with $p$ = 2, 1 and ∞. Write `minkowski(a, b, p)` for *all pairs* of the rows of `a`
+# (N×D) and `b` (M×D): an array N×M, without a loop over pairs. It should take any $p$ from ½ up, and `np.inf`.
+
+
+# %% tags=["solution"] id="ex-04-1"
+def minkowski(a, b, p):
+    """All Minkowski distances between the rows of a and b: float N×M."""
+    apart = np.abs(a[:, None] - b[None])
+    if p == np.inf:
+        return apart.max(axis=2)
+    return (apart**p).sum(axis=2) ** (1 / p)
+
+
+# %% tags=["grader"] id="grade-04-1"
+from utils.course import exercise, progress
+
+exercise("04.1", minkowski)
+
+# %% [markdown]
+# ### Exercise 04.2 · The same thing in the same colours
+# A shop wants answers that show the same thing *and* have its colours. Write `blend(first, second, weight)`: two matrices of distances of the same pairs, on whatever scales, become one. Bring both to one
+# scale, so that neither wins only because its numbers are larger: divide each by its mean. Then take `1 - weight` of the first and `weight` of the second. Leave the matrices you are given as they are.
+
+
+# %% tags=["solution"] id="ex-04-2"
+def blend(first, second, weight):
+    """Two matrices of distances as one, on a common scale: float, the same shape."""
+    return (1 - weight) * first / first.mean() + weight * second / second.mean()
+
+
+# %% tags=["grader"] id="grade-04-2"
+exercise("04.2", blend)
+
+# %%
+by_thing = pairwise(vectors[[lion]], vectors)
+by_colour = pairwise(colour_histogram(scenes)[[lion]], colour_histogram(scenes), "matusita")
+rows = {f"weight {w}": blend(by_thing, by_colour, w) for w in (0.0, 0.3, 0.6)}
+if rows["weight 0.0"] is not None:
+    show_grid(
+        {name: scenes.images[np.argsort(d[0])[:8]] for name, d in rows.items()},
+        columns=["query", *map(str, range(1, 8))],
+        title="From the same thing to the same colours",
+    )
+
+# %% [markdown]
+# ### Exercise 04.3 · A hundred thousand on a GPU (a GPU pays)
+# `nearest` never holds all distances at once. Write `search(queries, gallery, k, block)` in torch: float32 tensors Q×D and N×D on one device, the answer positions Q×k (int64, nearest first, Euclidean) on that device. Take
+# `block` queries at a time and never make a tensor of more than `block` × N numbers. `torch.cdist` and `topk` are all you need; the cell after the grader races it.
+
+
+# %% tags=["solution"] id="ex-04-3"
+def search(queries, gallery, k, block):
+    """The k nearest rows of the gallery for each query, in blocks: int64 Q×k."""
+    found = [
+        torch.cdist(part, gallery).topk(k, largest=False).indices for part in queries.split(block)
+    ]
+    return torch.cat(found)
+
+
+# %% tags=["grader"] id="grade-04-3"
+exercise("04.3", search)
+
+# %%
+import time
+
+device = "cuda" if torch.cuda.is_available() else "cpu"
+many = 1_000_000 if device == "cuda" else 20_000
+gallery = torch.randn(many, 64, device=device)
+began = time.perf_counter()
+answer = search(gallery[:1000], gallery, 10, block=100)
+if answer is not None:
+    first = answer[:, 0].cpu().numpy()  # waits until the device is done
+    print(f"1,000 queries among {many:,} on the {device}: {time.perf_counter() - began:.2f} s")
+    print(f"{(first == np.arange(1000)).mean():.1%} find themselves first")
+
+# %%
+progress()
+
+# %% [markdown]
+# ## Quiz
+# **1. On unit vectors a colleague replaces cosine by Euclidean distance and reports a gain of half a point. What do you say?**
+# <details><summary>Answer</summary>The two rank the same there. Either the vectors are not of unit length, or something else changed, too.</details>
+#
+# **2. The dot product of vectors that are not normalised is used for search. Which answers come too often?**
+# <details><summary>Answer</summary>Long vectors: the product grows with the length of the answer, whatever its direction.</details>
+#
+# **3. You take the within-class covariance from your test pictures and recall rises from .3 to 1. Why?**
+# <details><summary>Answer</summary>The covariance knows the answers: it was made from the labels of the pictures that ask. With fewer pictures than directions it can remove every difference within a class.</details>
+#
+# **4. Why does Kullback–Leibler need a smallest share, here a millionth of a millionth?**
+# <details><summary>Answer</summary>Where the query has a colour and the gallery's picture has none, p ln(p / 0) is infinite, and all such pictures would be equally far.</details>
+#
+# **5. One photo turns up in the answers to almost every query. What has happened, and what are two cures?**
+# <details><summary>Answer</summary>It is a hub, near the middle of all vectors. Take the mean away and compare angles; or scale each distance by what is usual around both pictures.</details>
+
+# %% [markdown]
+# ## In one paragraph
+# On unit vectors Euclid, cosine and dot product rank the same, and Manhattan finds others that are no better. On vectors of any length the choice matters: cosine forgets the length, which here means
+# little; the dot product prefers the long. A covariance from training things, shrunk and chosen on validation things, straightens a borrowed network's space, and then the angle finds half as much
+# again; a network that was trained for our things has done that already. Learned distances need classes they will meet again. Many dimensions bring hubs, and scaling by what is usual cures them.
+# Histograms have distances of their own, and there those win.
+#
+# ## Go further
+# - Mahalanobis, *On the Generalised Distance in Statistics* (1936).
+# - Goldberger, Roweis, Hinton & Salakhutdinov, *Neighbourhood Components Analysis* (2004).
+# - Aggarwal, Hinneburg & Keim, *On the Surprising Behavior of Distance Metrics in High Dimensional Space* (2001): where the advice comes from.
+# - Radovanović, Nanopoulos & Ivanović, *Hubs in Space* (2010).
+# - Kailath, *The Divergence and Bhattacharyya Distance Measures in Signal Selection* (1967): Bhattacharyya and Matusita side by side.
+# - Rubner, Tomasi & Guibas, *The Earth Mover's Distance as a Metric for Image Retrieval* (2000): the distance we left out, which knows that orange is near red.
