@@ -2,10 +2,16 @@
 
 import sys
 
-from tools.figures import cnn_embeddings, start_here, vit_background
+from tools.figures import (
+    cnn_embeddings,
+    distances,
+    start_here,
+    triplet_training,
+    vit_background,
+)
 from tools.figures.shared import FIGURES
 
-DECKS = (start_here, cnn_embeddings, vit_background)
+DECKS = (start_here, cnn_embeddings, vit_background, triplet_training, distances)
 
 
 def main(names: list[str]) -> int:

@@ -35,7 +35,8 @@ def show_bars(
             axes.annotate(f"{number:.3g}", (end, middle), (6, 0), textcoords="offset points",
                           va="center")  # fmt: skip
         axes.invert_yaxis()
-        axes.set(xlabel=unit, xlim=(min(0, *numbers), max(0, *ends) * 1.12))
+        lowest = min(0, *numbers, *(low for low, _ in intervals.values()))
+        axes.set(xlabel=unit, xlim=(1.05 * lowest, max(0, *ends) * 1.12))
         axes.tick_params(axis="y", length=0)
         put_title(figure, title)
     told = ", ".join(f"{name} {number:.3g}" for name, number in zip(names, numbers, strict=True))

@@ -1,0 +1,1 @@
+"""What lesson 04 and its deck quote, a module a question."""
