@@ -223,6 +223,57 @@ def still_training(model):
     return model
 
 
+def minkowski(a, b, p, absolute=np.abs, root=True):
+    apart = absolute(a[:, None] - b[None])
+    if p == np.inf:
+        return apart.max(2)
+    powered = (apart**p).sum(2)
+    return powered ** (1 / p) if root else powered
+
+
+def without_infinity(a, b, p):
+    with np.errstate(all="ignore"):
+        return (np.abs(a[:, None] - b[None]) ** p).sum(2) ** (1 / p)
+
+
+def sum_before_abs(a, b, p):
+    return np.abs((a[:, None] - b[None]).sum(2))
+
+
+def blend(first, second, weight, by=np.mean, first_share=None):
+    share = 1 - weight if first_share is None else first_share
+    return share * first / by(first) + weight * second / by(second)
+
+
+def blend_in_place(first, second, weight):
+    first /= first.mean()
+    return (1 - weight) * first + weight * second / second.mean()
+
+
+def by_row(matrix):
+    return matrix.mean(1, keepdims=True)
+
+
+def in_blocks(queries, gallery, k, block, largest=False):
+    return torch.cat([
+        torch.cdist(part, gallery).topk(k, largest=largest).indices
+        for part in queries.split(block)
+    ])  # fmt: skip
+
+
+def at_once(queries, gallery, k, block):
+    return torch.cdist(queries, gallery).topk(k, largest=False).indices
+
+
+def whole_blocks_only(queries, gallery, k, block):
+    whole = len(queries) // block * block
+    return in_blocks(queries[:whole], gallery, k, block)
+
+
+def unsorted(queries, gallery, k, block):
+    return in_blocks(queries, gallery, k, block).flip(1)
+
+
 WRONG = {
     "00.1": [
         (lambda v: recall_at_k(v, LABELS, 1), "is recall@1"),
@@ -348,6 +399,33 @@ WRONG = {
         (lambda photos, epochs: small_recipe(photos, epochs, steps=1), "Does it learn at all"),
         (lambda photos, epochs: small_recipe(photos, 1, 2, still_training), "model.module.eval()"),
     ],
+    "04.1": [
+        (lambda a, b, p: minkowski(a, b, p, root=False), "the root is missing"),
+        (without_infinity, "take the maximum"),
+        (lambda a, b, p: minkowski(a, b[:4], p)[range(4), range(4)], "make 4×6 pairs"),
+        (sum_before_abs, "absolute value before the sum|first distance should be"),
+        (lambda a, b, p: minkowski(a, b, 1), "At p = 2 the first distance should be"),
+        (lambda a, b, p: minkowski(a, b, p, absolute=lambda x: x), "NaN|first distance"),
+    ],
+    "04.2": [
+        (lambda a, b, w: (1 - w) * a + w * b, "hundred times as large"),
+        (lambda a, b, w: blend(b, a, w), "belongs to the second"),
+        (blend_in_place, "changes a matrix"),
+        (lambda a, b, w: blend(a, b, w, np.max), "Divide by the mean"),
+        (lambda a, b, w: blend(a, b, w, by_row), "one mean of the whole"),
+        (lambda a, b, w: blend(a, b, w, first_share=1), "At weight 1 nothing"),
+        (lambda a, b, w: blend(a, b, w)[0], "of that shape"),
+        (lambda a, b, w: blend(a, b, w / 2), "first entry should be"),
+    ],
+    "04.3": [
+        (at_once, "no tensor should hold more than"),
+        (lambda q, g, k, block: in_blocks(q, g, k, block, largest=True), "the farthest"),
+        (whole_blocks_only, "The last block is smaller"),
+        (unsorted, "not the nearest first"),
+        (lambda q, g, k, block: in_blocks(q, g, k, block).float(), "values and indices"),
+        (lambda q, g, k, block: in_blocks(q, g, k, block).tolist(), "torch.cat joins"),
+        (lambda q, g, k, block: in_blocks(q, -g, k, block), "other than their five"),
+    ],
 }
 
 
@@ -382,6 +460,9 @@ RIGHT = {
     "03.1": easy_positive,
     "03.2": name_them,
     "03.3": small_recipe,
+    "04.1": minkowski,
+    "04.2": blend,
+    "04.3": in_blocks,
 }
 ALSO_RIGHT = [
     ("02.1", lambda p, m, c: paste(p, m, c, lambda mix: torch.from_numpy(mix).round().byte())),
