@@ -42,6 +42,7 @@ COLAB = {
     "torchvision": "0.25.0+cpu",
     "tqdm": "4.67.3",
     "transformers": "5.0.0",
+    "umap-learn": "0.5.11",
 }
 WHERE = "import utils; print(utils.ROOT)"
 

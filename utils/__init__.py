@@ -2,7 +2,7 @@
 
 Modules import only from their left: checkpoints, scenes, folder, cifar10, emoji, images, photos,
 digits, cnn, embedder, vit, models, background, masks, embed, distances, metrics, index, plots,
-triplet, course.
+triplet, maps, course.
 """
 
 import os

@@ -1,0 +1,648 @@
+# %% [markdown]
+# # 05 · What does the space look like?
+# Nobody sees 192 dimensions. We draw maps of them, with the pictures as points, and find out what such a map shows, what it hides, and what it makes up. Then we let the pictures fall into groups by themselves.
+#
+# **After this lesson you can**
+# - draw a map of embeddings by PCA, t-SNE and UMAP, and say how far it can be trusted;
+# - turn UMAP's two knobs and know what they do;
+# - tell an island that is there from one that the map invented;
+# - find a direction that means something, and test it on things it was not made from;
+# - group pictures by K-Means, choose how many groups, and sort your own photos into folders.
+#
+# *Before you start: lessons 00 and 01. {{results:lessons.05_maps_and_clusters.seconds:.0f}} seconds to run on two cores, no GPU, no network.*
+
+# %%
+from utils.course import check, start
+
+BIG = False  # True: ResNet-50 sorts the photos in the last exercise, downloaded on first use
+start("05_maps_and_clusters", big=BIG)
+
+# %% [markdown]
+# ## 1 · Three ways to flatten a space
+# Two hundred things that our network never saw in training, drawn by six artists: a thousand points with 192 coordinates. **Principal component analysis** looks at them from the side from which they are spread
+# widest. *Will animals lie beside animals?*
+
+# %%
+from utils.embed import embed
+from utils.images import load_images
+from utils.maps import project
+from utils.models import load_model
+from utils.plots import show_picture_map
+
+drawings = load_images("emoji", split="test")
+vectors = embed(load_model("cnn"), drawings)
+by_pca = project(vectors, "pca")
+show_picture_map(by_pca, drawings, title="PCA: the two widest directions of 192")
+
+# %% [markdown]
+# In the open it is three lines: take the mean away, find the main directions (a **singular value decomposition**), keep two coordinates.
+
+# %%
+import numpy as np
+
+centred = vectors - vectors.mean(axis=0)
+_, sizes, directions = np.linalg.svd(centred, full_matrices=False)
+two = centred @ directions[:2].T
+kept = (sizes[:2] ** 2).sum() / (sizes**2).sum()
+print(f"the two directions hold {kept:.0%} of the variance")
+check(
+    "Up to the sign, scikit-learn's PCA is the same",
+    np.allclose(np.abs(two), np.abs(by_pca), atol=1e-3),
+)
+check("Most of the variance is somewhere else", kept < 0.5)
+
+# %% [markdown]
+# PCA is a photograph: straight and true, and most of the space is behind what we see. **t-SNE** (van der Maaten & Hinton 2008) and **UMAP** (McInnes et al. 2018) draw a map instead. Both ask only that *neighbours stay
+# neighbours*: they turn the distances to near points into probabilities, and move the points of the map until its neighbours have the same. Far distances are let go.
+
+# %%
+by_tsne = project(vectors, "tsne")
+show_picture_map(by_tsne, drawings, title="t-SNE: neighbours stay together")
+
+# %% [markdown]
+# UMAP is a program that compiles itself when it is first used: **the next cell takes about half a minute before anything moves**, and seconds from then on. On its map the mouse tells what is what.
+
+# %%
+from utils.plots import explore_map
+
+by_umap = project(vectors, "umap")
+artists, categories = drawings.relabel("artist"), drawings.relabel("category")
+captions = [f"{drawings.label_of(i)}, by {artists.label_of(i)}" for i in range(len(drawings))]
+page = explore_map(by_umap, drawings, captions, title="UMAP: move the mouse over a picture")
+
+# %% [markdown]
+# ### How far can we trust them?
+# Two numbers. **Neighbours kept**: of the ten nearest in 192 dimensions, how many are among the ten nearest on the map? **Trustworthiness** (Venna & Kaski 2001): are those who are near on the map near in truth? It forgives small
+# mistakes and punishes strangers. *Which map wins, and how much of the truth does the winner keep?*
+
+# %%
+import pandas as pd
+
+from utils.maps import neighbours_kept, trustworthiness
+
+maps = {"PCA": by_pca, "t-SNE": by_tsne, "UMAP": by_umap}
+trust = pd.DataFrame(
+    {
+        name: {
+            "neighbours kept": neighbours_kept(vectors, xy),
+            "trustworthiness": trustworthiness(vectors, xy),
+        }
+        for name, xy in maps.items()
+    }
+)
+trust.style.format("{:.3f}")
+
+# %%
+from utils.plots import show_bars
+
+shares = trust.loc["neighbours kept"]
+show_bars(
+    shares,
+    unit="of the ten nearest in 192 dimensions, share among the ten nearest on the map",
+    title=f"The best map keeps {shares.max():.0%} of the neighbours, PCA {shares['PCA']:.0%}",
+)
+
+# %%
+check(
+    "Both maps keep three times as many neighbours as PCA",
+    min(shares["t-SNE"], shares["UMAP"]) > 3 * shares["PCA"],
+)
+check("No map keeps two thirds", shares.max() < 2 / 3)
+check("By chance it would be one in a hundred", shares["PCA"] > 10 / len(vectors))
+
+# %% [markdown]
+# So never search on a map: half of the neighbours are lost.
+#
+# ### The same map in three colours
+# The network was trained to bring the same *thing* together. *What will the map look like, coloured by the category? By the artist?*
+
+# %%
+from utils.plots import show_map
+
+things = ["lion", "pizza", "owl", "shark", "bicycle", "guitar"]
+things = [name for name in things if name in drawings.classes]
+named = [drawings.label_of(i) for i in range(len(drawings))]
+show_map(by_umap, named, only=things, title=f"By thing: each of {len(things)} is an island")
+
+# %%
+show_map(
+    by_umap,
+    [categories.label_of(i) for i in range(len(drawings))],
+    title="By category: continents, with borders that run across",
+)
+
+# %%
+show_map(
+    by_umap,
+    [artists.label_of(i) for i in range(len(drawings))],
+    title="By artist: mixed everywhere",
+)
+
+# %%
+from sklearn.neighbors import KNeighborsClassifier
+
+
+def told(labels, k=10):
+    """Share of points whose label most of their ten neighbours on the map have."""
+    nearby = (
+        KNeighborsClassifier(k + 1)
+        .fit(by_umap, labels)
+        .kneighbors(return_distance=False, n_neighbors=k)
+    )
+    votes = labels[nearby]
+    return np.mean(
+        [
+            np.bincount(v, minlength=labels.max() + 1).argmax() == y
+            for v, y in zip(votes, labels, strict=True)
+        ]
+    )
+
+
+by_category, by_artist = told(categories.labels), told(artists.labels)
+print(f"the neighbourhood tells the category of {by_category:.0%}, the artist of {by_artist:.0%}")
+check(
+    "The neighbourhood on the map tells the category far better than the artist",
+    by_category > by_artist + 0.3,
+)
+
+# %% [markdown]
+# ## 2 · Two knobs
+# UMAP has two settings that change everything you see: **`n_neighbors`**, how many neighbours of each point it tries to keep, and **`min_dist`**, how close points of the map may come. A recipe has drawn all pairs of them. Move the
+# sliders. *What do you expect of 2 neighbours? Of 200?*
+
+# %%
+from utils.maps import load_maps
+from utils.plots import map_sliders
+
+grid = load_maps("umap-grid")
+map_sliders(grid, drawings, names=("n_neighbors", "min_dist"))
+
+# %%
+table = pd.DataFrame(
+    [(n, d, neighbours_kept(vectors, xy)) for (n, d), xy in grid.items()],
+    columns=["n_neighbors", "min_dist", "kept"],
+).pivot(index="n_neighbors", columns="min_dist", values="kept")
+table.style.format("{:.2f}").background_gradient(cmap="cividis", axis=None)
+
+# %%
+best = table.stack().idxmax()
+print(f"most neighbours are kept at n_neighbors={best[0]}, min_dist={best[1]}")
+check(
+    "Very large min_dist keeps fewer neighbours, at every n_neighbors",
+    (table.iloc[:, -1] < table.iloc[:, 0]).all(),
+)
+check(
+    "Neither 2 nor 200 neighbours are the best choice",
+    best[0] not in (table.index[0], table.index[-1]),
+)
+
+# %% [markdown]
+# Small values show crumbs, large ones a cloud. None of these maps is false. Each answers another question, and a map without its settings is half a statement.
+#
+# ## 3 · What a map invents
+# ### Islands
+# Five hundred points of pure noise in 64 dimensions: there is nothing to see. We draw them with `n_neighbors` = 3, and count islands by joining all points that touch. *How many?*
+
+# %%
+from sklearn.cluster import DBSCAN
+
+rng = np.random.default_rng(0)
+noise = rng.normal(size=(500, 64))
+of_noise = {n: project(noise, "umap", n_neighbors=n, min_dist=0.0) for n in (3, 30)}
+
+
+def islands(xy):
+    """Groups of at least five points, each within a fiftieth of the map's width of the next."""
+    found = DBSCAN(eps=np.ptp(xy, axis=0).max() / 50, min_samples=5).fit_predict(xy)
+    return found.max() + 1
+
+
+count = {n: islands(xy) for n, xy in of_noise.items()}
+show_map(of_noise[3], title=f"Noise, three neighbours: {count[3]} islands that are not there")
+
+# %%
+from sklearn.metrics import silhouette_score
+
+from utils.maps import cluster
+
+groups, _ = cluster(of_noise[3], 8)
+on_map, in_truth = silhouette_score(of_noise[3], groups), silhouette_score(noise, groups)
+print(
+    f"silhouette of eight groups found on the map: {on_map:.2f} there, {in_truth:.2f} in 64 dimensions"
+)
+check("Noise becomes islands", count[3] >= 5)
+check("Groups that are found on the map look like groups there", on_map > 0.3)
+check("… and are none in the space", in_truth < 0.05)
+
+# %% [markdown]
+# **Never cluster on a map.** Cluster in the space, and draw the result on the map.
+#
+# ### Two seeds
+# The same vectors, another seed. We turn, mirror and stretch the second map to lie on the first as well as can be (**Procrustes**). *How far will the points move?*
+
+# %%
+from scipy.spatial import procrustes
+
+again = project(vectors, "umap", seed=1)
+first, second, left = procrustes(by_umap, again)
+moved = (
+    np.linalg.norm(first - second, axis=1) / np.linalg.norm(first - first.mean(0), axis=1).mean()
+)
+agree = neighbours_kept(by_umap, again)
+print(
+    f"points move by {np.median(moved):.0%} of the map's mean radius; {agree:.0%} of map neighbours stay"
+)
+check(
+    "Another seed: half of the points move by a tenth of the map's radius or more",
+    np.median(moved) > 0.1,
+)
+check("… while most neighbours on the map stay the same", agree > 0.5)
+
+# %% [markdown]
+# ### Distances between islands
+# Two islands lie far apart on the map. *Are they far apart in the space?* For every two things we compare the distance of their means here and there, as ranks (**Spearman's** correlation, 1 if the order is the same).
+
+# %%
+from scipy.spatial.distance import pdist
+from scipy.stats import spearmanr
+
+
+def means(points):
+    return np.stack([points[drawings.labels == y].mean(0) for y in np.unique(drawings.labels)])
+
+
+order = {name: spearmanr(pdist(means(vectors)), pdist(means(xy)))[0] for name, xy in maps.items()}
+show_bars(
+    order,
+    unit="rank correlation of distances between things, map and space",
+    title=f"How far apart islands lie says little: {order['UMAP']:.2f} for UMAP",
+)
+
+# %%
+check("On no map is the order of far distances right", max(order.values()) < 0.8)
+check(
+    "In this PCA, which keeps fewer neighbours, is not worse than t-SNE",
+    order["PCA"] > order["t-SNE"] - 0.1,
+)
+
+# %% [markdown]
+# ### A new picture
+# PCA places a new point by a product; t-SNE has to draw the whole map again; UMAP can put new points in. We draw a map of every second picture, let the others in by `transform`, and ask whether they land by their like.
+
+# %%
+from utils.distances import nearest
+from utils.maps import new_umap
+
+old, new = np.arange(0, len(vectors), 2), np.arange(1, len(vectors), 2)
+half = new_umap(len(old)).fit(vectors[old])
+landed = half.transform(vectors[new])
+
+
+def lands_right(queries, gallery):
+    found, _ = nearest(queries, gallery, 1, "euclidean")
+    return (drawings.labels[old][found[:, 0]] == drawings.labels[new]).mean()
+
+
+share = {
+    "in 192 dimensions": lands_right(vectors[new], vectors[old]),
+    "put on the map": lands_right(landed, half.embedding_),
+}
+show_bars(
+    share,
+    unit="new pictures whose nearest old one is the same thing",
+    title="New pictures land by their like less often than they could",
+)
+
+# %%
+check("The map loses right neighbours", share["put on the map"] < share["in 192 dimensions"])
+check("… and is far from chance", share["put on the map"] > 0.1)
+
+# %% [markdown]
+# ## 4 · Directions with a name
+# Texts say that the axes of an embedding mean something: "animal-ness", "colour", "texture". Its axes do not. But a *direction* may. We take the drawings of the **training** things: the mean of all animals less the mean of all
+# others. Then we ask how far each drawing of the **test** things goes along it. *Will it tell animals that it never saw?*
+
+# %%
+from sklearn.metrics import roc_auc_score
+
+learned = load_images("emoji", split="train")
+known = embed(load_model("cnn"), learned)
+kinds = learned.relabel("category")
+animal = np.array([kinds.label_of(i) == "animals-nature" for i in range(len(kinds))])
+direction = known[animal].mean(axis=0) - known[~animal].mean(axis=0)
+direction /= np.linalg.norm(direction)
+
+is_animal = np.array([categories.label_of(i) == "animals-nature" for i in range(len(drawings))])
+along = vectors @ direction
+area = roc_auc_score(is_animal, along)
+print(f"an animal goes farther along it than another thing in {area:.0%} of all pairs")
+
+# %%
+from utils.plots import show_grid
+
+order = np.argsort(along)
+rows = {"least": order[:10], "middle": order[len(order) // 2 - 5 :][:10], "most": order[::-1][:10]}
+show_grid(
+    {name: drawings.images[at] for name, at in rows.items()},
+    title=f"Animal-ness of things it was not made from: right in {area:.0%} of pairs",
+)
+
+# %%
+one_axis = max(max(a, 1 - a) for a in (roc_auc_score(is_animal, vectors[:, i]) for i in range(192)))
+random = rng.normal(size=(200, 192)) @ (known[rng.permutation(len(known))[:192]])
+by_chance = [roc_auc_score(is_animal, vectors @ v) for v in rng.normal(size=(200, 192))]
+print(
+    f"the best single axis {one_axis:.2f}, random directions {np.quantile(by_chance, 0.975):.2f} at most"
+)
+check("The direction tells animals from other things, on things it never saw", area > 0.75)
+check("It is better than any single axis", area > one_axis)
+check("… and than random directions", area > np.quantile(by_chance, 0.975))
+
+# %% [markdown]
+# And colour? How red a drawing is can be measured without a network: red less blue, the mean over its pixels. We fit a direction to it on the training drawings (least squares with a small penalty) and correlate on the test drawings,
+# for the network of things and for the network of photos.
+
+# %%
+from sklearn.linear_model import Ridge
+
+
+def warmth(pictures):
+    """Red less blue, mean over the drawing: N."""
+    pixels = pictures.images.astype(float)
+    inside = pictures.masks > 127
+    return ((pixels[..., 0] - pixels[..., 2]) * inside).sum((1, 2)) / inside.sum((1, 2))
+
+
+warm = {}
+for name in ("cnn", "cnn-photos"):
+    model = load_model(name)
+    fitted = Ridge(0.1).fit(embed(model, learned), warmth(learned))
+    warm[name] = np.corrcoef(fitted.predict(embed(model, drawings)), warmth(drawings))[0, 1]
+show_bars(
+    warm,
+    unit="correlation with a drawing's warmth, unseen things",
+    title=f"The network of things kept its colours: {warm['cnn']:.2f}",
+)
+
+# %%
+check("A direction of the network of things tells warm drawings from cold", warm["cnn"] > 0.5)
+
+# %% [markdown]
+# ## 5 · Let them fall into groups
+# **K-Means** (Lloyd 1957) needs no labels: put *k* centres somewhere; give each picture to its nearest centre; move each centre to the mean of its pictures; repeat until nothing changes.
+
+
+# %%
+def k_means(vectors, centres, steps=100):
+    """Lloyd's algorithm: the cluster of each vector, and the centres."""
+    for _ in range(steps):
+        clusters = nearest(vectors, centres, 1, "euclidean")[0][:, 0]
+        moved = np.stack([vectors[clusters == c].mean(axis=0) for c in range(len(centres))])
+        if np.allclose(moved, centres):
+            break
+        centres = moved
+    return clusters, centres
+
+
+# %%
+from sklearn.cluster import KMeans
+
+starts = vectors[:: len(vectors) // 12][:12].astype(np.float64)
+ours, _ = k_means(vectors, starts)
+theirs = KMeans(12, init=starts, n_init=1).fit(vectors).labels_
+check("In the open and by scikit-learn: the same twelve clusters", (ours == theirs).mean() > 0.99)
+
+# %% [markdown]
+# ### How many?
+# Two usual answers. The **elbow**: the more centres, the smaller the distances to them; stop where it no longer pays. The **silhouette** (Rousseeuw 1987): is each picture nearer to its own cluster than to the next one, from −1 to 1? Take the highest. There are
+# five categories, six artists and two hundred things. *Which number will they find?*
+
+# %%
+from utils.plots import show_curve
+
+choices = [2, 5, 10, 20, 50, 100, 150, 200, 250, 300, 400]
+found = {k: cluster(vectors, k) for k in choices}
+spread = [((vectors - centres[c]) ** 2).sum() / len(vectors) for c, centres in found.values()]
+silhouettes = [silhouette_score(vectors, c) for c, _ in found.values()]
+best_k = choices[int(np.argmax(silhouettes))]
+show_curve(
+    choices,
+    {"mean squared distance to the centre (elbow)": spread, "silhouette": silhouettes},
+    xlabel="clusters k",
+    ylabel="score",
+    log="x",
+    title=f"The silhouette is highest at {best_k}; an elbow is hard to find",
+)
+
+# %%
+check("The silhouette finds about as many clusters as there are things", 100 <= best_k <= 300)
+check(
+    "… and no sharp peak: its neighbours are within a hundredth",
+    sorted(silhouettes)[-2] > max(silhouettes) - 0.01,
+)
+
+# %% [markdown]
+# ### Are they right?
+# Labels were not used, so we may ask them now. Two scores compare a grouping with labels: the **adjusted Rand index** counts pairs that are together in both (Hubert & Arabie 1985), the **normalised mutual information** asks how much one tells of the
+# other. Both are 1 for the same grouping; chance has 0 in the first, but not in the second. *Which labeling do the clusters follow?*
+
+# %%
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+
+labelings = {"thing": drawings.labels, "category": categories.labels, "artist": artists.labels}
+rows = []
+for name, labels in labelings.items():
+    k = len(np.unique(labels))
+    groups, _ = cluster(vectors, k)
+    chance = rng.permutation(groups)
+    for kind, given in (("K-Means", groups), ("shuffled", chance)):
+        ari, nmi = adjusted_rand_score(labels, given), normalized_mutual_info_score(labels, given)
+        rows.append((f"{name}, k = {k}", kind, ari, nmi))
+scores = pd.DataFrame(rows, columns=["labels", "groups", "ARI", "NMI"]).set_index(
+    ["labels", "groups"]
+)
+scores.style.format("{:.3f}")
+
+# %%
+ari = scores.ARI.unstack("groups")["K-Means"]
+check("The clusters follow the things most", ari.idxmax().startswith("thing"))
+check("… and the artists not at all", abs(ari[ari.index.str.startswith("artist")].iloc[0]) < 0.02)
+nmi = scores.NMI.unstack("groups").shuffled
+check(
+    "Among 200 things shuffled groups have a mutual information of more than .5: beware",
+    nmi[nmi.index.str.startswith("thing")].iloc[0] > 0.5,
+)
+
+# %% [markdown]
+# ### Look at them
+# Numbers do not replace looking. Of five clusters of twenty we show the eight nearest to the centre and the two farthest from it, the odd ones out, and name each by what is nearest.
+
+# %%
+from utils.maps import odd_ones
+
+groups, centres = found[20]
+apart = odd_ones(vectors, groups, centres)
+sheets = {}
+for c in (0, 4, 8, 12, 16):
+    members = np.flatnonzero(groups == c)
+    members = members[np.argsort(apart[members])]
+    words = list(dict.fromkeys(drawings.label_of(i) for i in members[:8]))[:2]
+    sheets["\n".join(words)] = drawings.images[np.concatenate([members[:8], members[-2:]])]
+show_grid(
+    sheets,
+    columns=[*map(str, range(1, 9)), "odd", "odder"],
+    title="Five of twenty clusters, named by their nearest",
+)
+
+# %% [markdown]
+# ### Photos
+# The ten thousand test photos of CIFAR-10, as our photo network sees them. It learned the ten classes, so ten clusters should be easy. *Are they?*
+
+# %%
+from utils.embed import load_embeddings
+
+photos, classes = load_embeddings("cifar10-test")
+groups, _ = cluster(photos, 10)
+table = pd.crosstab(
+    groups,
+    pd.Categorical.from_codes(classes.labels, classes.classes),
+    rownames=["cluster"],
+    colnames=["photo of"],
+)
+score = adjusted_rand_score(classes.labels, groups)
+print(f"adjusted Rand index {score:.2f}")
+table.style.background_gradient(cmap="cividis")
+
+# %%
+check("Ten clusters of photos are nearly the ten classes", score > 0.6)
+
+# %% [markdown]
+# ### Your own photos, sorted
+# `organise` copies the pictures of a folder into one folder for each cluster. It never moves or changes an original, and the copies appear all at once or not at all. Here with sixty drawings that we write into a folder first.
+
+# %%
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+
+from utils.maps import organise
+
+box = Path(tempfile.mkdtemp())
+(box / "photos").mkdir()
+for i in range(0, 1060, 18):
+    Image.fromarray(drawings.images[i]).save(box / "photos" / f"{i:04d}.png")
+
+mine = load_images(box / "photos")
+v = embed(load_model("cnn"), mine)
+groups, _ = cluster(v, 6)
+copies = organise(box / "photos", mine.ids, groups, into=box / "sorted")
+print({folder.name: len(list(folder.iterdir())) for folder in sorted((box / "sorted").iterdir())})
+
+# %%
+check("Every picture has been copied once", len(copies) == len(mine) == len(set(copies)))
+check("The originals are where they were", len(list((box / "photos").iterdir())) == len(mine))
+
+# %% [markdown]
+# For a folder of ten thousand photos the same four lines do; from twenty thousand on `cluster` looks at small batches, which is faster and nearly as good.
+#
+# ## Exercises
+# ### Exercise 05.1 · Neighbours kept
+# Write `kept(vectors, xy, k)`: the share of the `k` nearest (Euclidean) of each vector that are among its `k` nearest on the map `xy`, as a mean over all. A point is not its own neighbour.
+
+
+# %% tags=["solution"] id="ex-05-1"
+def kept(vectors, xy, k):
+    """Share of the k nearest in space that are among the k nearest on the map."""
+    before, _ = nearest(vectors, vectors, k, "euclidean", leave_one_out=True)
+    after, _ = nearest(xy, xy, k, "euclidean", leave_one_out=True)
+    return (before[:, :, None] == after[:, None, :]).any(axis=2).mean()
+
+
+# %% tags=["grader"] id="grade-05-1"
+from utils.course import exercise, progress
+
+exercise("05.1", kept)
+
+# %% [markdown]
+# ### Exercise 05.2 · A direction of your own
+# Write `direction(vectors, chosen)`: `chosen` is True for some of the vectors. Return the unit vector from the mean of the others to the mean of the chosen. But the groups may be of very different size, and one strange vector
+# should not turn it: give every vector the same length first. Then try it: food? what is drawn by one artist?
+
+
+# %% tags=["solution"] id="ex-05-2"
+def direction(vectors, chosen):
+    """From the mean of the others to the mean of the chosen, of unit vectors: float, D."""
+    chosen = np.asarray(chosen)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    way = unit[chosen].mean(axis=0) - unit[~chosen].mean(axis=0)
+    return way / np.linalg.norm(way)
+
+
+# %% tags=["grader"] id="grade-05-2"
+exercise("05.2", direction)
+
+# %%
+food = np.array([kinds.label_of(i) == "food-drink" for i in range(len(kinds))])
+way = direction(known, food)
+if way is not None:
+    tasty = np.argsort(-(vectors @ way))[:10]
+    show_grid({"most": drawings.images[tasty]}, title="Food-ness of things it was not made from")
+
+# %% [markdown]
+# ### Exercise 05.3 · Sort a folder (a GPU pays)
+# Write `sort_photos(folder, k, model)`: load the pictures of a folder, embed them, group them into `k` clusters, and return a list of `k` lists of ids, the largest cluster first, in each cluster the picture nearest to the
+# centre first. With `BIG = True` and your own photos the model is ResNet-50, which wants a GPU from some hundred photos on.
+
+
+# %% tags=["solution"] id="ex-05-3"
+def sort_photos(folder, k, model):
+    """The ids of a folder's pictures by cluster, the most typical first: k lists."""
+    pictures = load_images(folder)
+    v = embed(model, pictures)
+    clusters, centres = cluster(v, k)
+    order = np.argsort(odd_ones(v, clusters, centres))
+    return [[pictures.ids[i] for i in order if clusters[i] == c] for c in range(k)]
+
+
+# %% tags=["grader"] id="grade-05-3"
+exercise("05.3", sort_photos)
+
+# %%
+mine = box / "photos"  # name your own folder here
+lists = sort_photos(mine, 4, load_model("resnet50" if BIG else "cnn"))
+if lists is not None:
+    print([f"{len(ids)}: {ids[0]}" for ids in lists])
+
+# %%
+progress()
+
+# %% [markdown]
+# ## Quiz
+# **1. On a t-SNE map one group is twice as large as another and far away from it. What do you know?**
+# <details><summary>Answer</summary>Neither that it is more spread nor that it is far away. You know who is near whom.</details>
+#
+# **2. A colleague shows ten islands and says: ten kinds of customers. What do you ask for?**
+# <details><summary>Answer</summary>The settings; the same map from another seed; a map of noise with the same settings; and clusters that were found in the space, with a score there.</details>
+#
+# **3. Why does normalised mutual information rise when you shuffle two hundred clusters of thousand pictures?**
+# <details><summary>Answer</summary>With five pictures a cluster, shuffled groups agree with any labels by chance now and then, and it is not corrected for that. The adjusted Rand index is.</details>
+#
+# **4. A direction separates animals from other things in 95 % of the pairs of the training pictures. What is missing?**
+# <details><summary>Answer</summary>Things it was not made from, and a comparison with random directions and single axes.</details>
+#
+# **5. Which of the three maps can show you where a new photo lies?**
+# <details><summary>Answer</summary>PCA by a product, UMAP by `transform`; t-SNE has to draw everything anew.</details>
+
+# %% [markdown]
+# ## In one paragraph
+# PCA looks at a space from its widest side; t-SNE and UMAP draw maps on which neighbours stay neighbours, and keep about half of them. Far distances, sizes and empty spaces on such maps say little, noise becomes islands, and a map changes with its
+# settings and its seed. So we search and cluster in the space, and use the map to look. Axes mean nothing, but directions can be found that do, and tested on things they were not made from. K-Means groups pictures without labels; how many groups, no
+# score tells alone; and looking at the odd ones out tells most.
+#
+# ## Go further
+# - van der Maaten & Hinton, *Visualizing Data using t-SNE* (2008).
+# - McInnes, Healy & Melville, *UMAP: Uniform Manifold Approximation and Projection* (2018).
+# - Wattenberg, Viégas & Johnson, *How to Use t-SNE Effectively* (2016): what its maps invent, to play with.
+# - Venna & Kaski, *Neighborhood Preservation in Nonlinear Projection Methods* (2001): trustworthiness.
+# - Rousseeuw, *Silhouettes* (1987); Hubert & Arabie, *Comparing Partitions* (1985).
