@@ -531,20 +531,6 @@ show_bars(
 check("The best is clearly better than the last", ends[first][0] > ends[last][1])
 
 # %% [markdown]
-# And the margin? The same for semi-hard triplets alone, at four margins.
-
-# %%
-by_margin = measured("triplet_losses")["margins"]
-show_curve(
-    [float(m) for m in by_margin],
-    [np.mean(runs["scenes"]) for runs in by_margin.values()],
-    xlabel="margin",
-    ylabel="recall@1 on scenes of unseen things",
-    log="x",
-    title="How much the margin matters here",
-)
-
-# %% [markdown]
 # ## 4 · A thesis and its table
 # Our course began with a thesis (Almeida & Andrade 2022): ResNets from ImageNet's weights, triplet loss, CIFAR-10. It asks each of the 10,000 test photos for its
 # nearest other one and counts how often the class is the same: **leave-one-out top-1**, our recall@1. Its table 4.1, with the margin *α* across:
