@@ -19,6 +19,7 @@ from utils.distances import nearest
 from utils.embed import colour_histogram, embed
 from utils.embedder import Embedder, Preprocess, feature_maps
 from utils.images import ImageSet, load_images
+from utils.maps import cluster, odd_ones
 from utils.metrics import recall_at_k
 from utils.models import load_model
 from utils.triplet import Batches, TripletAndCrossEntropy, batch_hard, shuffled, train
@@ -274,6 +275,37 @@ def unsorted(queries, gallery, k, block):
     return in_blocks(queries, gallery, k, block).flip(1)
 
 
+def share_kept(vectors, xy, k, itself=False, by_place=False, divide=True):
+    before, after = (
+        nearest(v, v, k, "euclidean", leave_one_out=not itself)[0] for v in (vectors, xy)
+    )
+    if by_place:
+        return (before == after).mean()
+    kept = (before[:, :, None] == after[:, None, :]).any(2)
+    return kept.mean() if divide else kept.sum(1).mean()
+
+
+def direction(vectors, chosen, of=unit, finish=lambda way: way / np.linalg.norm(way)):
+    vectors = of(vectors)
+    return finish(vectors[chosen].mean(0) - vectors[~chosen].mean(0))
+
+
+def normalise_in_place(vectors, chosen):
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return direction(vectors, chosen)
+
+
+def sort_photos(folder, k, model, odd_first=False, smallest_first=False, ids=True, raw=False):
+    found = load_images(folder)
+    v = embed(model, found, cache=False)
+    clusters, centres = cluster(np.arange(len(v))[:, None] if raw else v, k)
+    apart = odd_ones(v, clusters, v[:k] if raw else centres)
+    order = np.argsort(-apart if odd_first else apart)
+    names = found.ids if ids else list(range(len(v)))
+    lists = [[names[i] for i in order if clusters[i] == c] for c in range(k)]
+    return lists[::-1] if smallest_first else lists
+
+
 WRONG = {
     "00.1": [
         (lambda v: recall_at_k(v, LABELS, 1), "is recall@1"),
@@ -426,6 +458,30 @@ WRONG = {
         (lambda q, g, k, block: in_blocks(q, g, k, block).tolist(), "torch.cat joins"),
         (lambda q, g, k, block: in_blocks(q, -g, k, block), "other than their five"),
     ],
+    "05.1": [
+        (lambda v, xy, k: share_kept(v, xy, k, itself=True), "leave_one_out=True"),
+        (lambda v, xy, k: share_kept(v, xy, k, by_place=True), "wherever"),
+        (lambda v, xy, k: share_kept(v, xy, k, divide=False), "divide by k"),
+        (lambda v, xy, k: np.full(40, share_kept(v, xy, k)), "Take the mean"),
+        (lambda v, xy, k: share_kept(v, xy, k + 2), "Here the share should be"),
+    ],
+    "05.2": [
+        (lambda v, c: -direction(v, c), "the other way round"),
+        (lambda v, c: direction(v, c, finish=lambda way: way), "divide by it"),
+        (lambda v, c: direction(v, c, of=lambda v: v), "a hundred times as long"),
+        (lambda v, c: direction(v, ~c[::-1]), "Its cosine with|other way round"),
+        (lambda v, c: direction(v, c)[:3], "has shape (4,)"),
+        (normalise_in_place, "changes the vectors"),
+    ],
+    "05.3": [
+        (lambda f, k, m: sort_photos(f, k, m, odd_first=True), "the odd ones last"),
+        (lambda f, k, m: sort_photos(f, k, m, smallest_first=True), "largest cluster should come"),
+        (lambda f, k, m: sort_photos(f, k, m, ids=False), "not their positions"),
+        (lambda f, k, m: sort_photos(f, k, m, raw=True), "Do you cluster the embeddings|largest"),
+        (lambda f, k, m: sort_photos(f, k, m)[:2], "you return 2 lists"),
+        (lambda f, k, m: [ids[:2] for ids in sort_photos(f, k, m)], "belongs into one list"),
+        (lambda f, k, m: {i: ids for i, ids in enumerate(sort_photos(f, k, m))}, "not dict"),
+    ],
 }
 
 
@@ -463,6 +519,9 @@ RIGHT = {
     "04.1": minkowski,
     "04.2": blend,
     "04.3": in_blocks,
+    "05.1": share_kept,
+    "05.2": direction,
+    "05.3": sort_photos,
 }
 ALSO_RIGHT = [
     ("02.1", lambda p, m, c: paste(p, m, c, lambda mix: torch.from_numpy(mix).round().byte())),

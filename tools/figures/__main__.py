@@ -5,13 +5,21 @@ import sys
 from tools.figures import (
     cnn_embeddings,
     distances,
+    maps_and_clusters,
     start_here,
     triplet_training,
     vit_background,
 )
 from tools.figures.shared import FIGURES
 
-DECKS = (start_here, cnn_embeddings, vit_background, triplet_training, distances)
+DECKS = (
+    start_here,
+    cnn_embeddings,
+    vit_background,
+    triplet_training,
+    distances,
+    maps_and_clusters,
+)
 
 
 def main(names: list[str]) -> int:
