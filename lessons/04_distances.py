@@ -189,11 +189,44 @@ check("Manhattan is another, with most answers in common", 0.7 < on_unit[1, 2] <
 check("As given, Euclidean and cosine share less than two thirds", as_given[0, 1] < 2 / 3)
 
 # %% [markdown]
+# How often does Manhattan differ from cosine? The same count for the CNN's averaged maps, the transformer and raw pixels, as they are and divided by their lengths.
+
+# %%
+from utils.embed import pixel_vectors
+
+cnn = load_model("cnn", device="cpu")
+with torch.inference_mode():
+    maps = [cnn.module.maps(x).mean((2, 3)).numpy() for x in cnn.inputs(scenes.images, 256)]
+spaces = {"CNN": np.concatenate(maps), "transformer": raw, "pixels": pixel_vectors(scenes, 16)}
+
+
+def in_common(v):
+    """Share of the ten nearest that cosine and Manhattan have in common."""
+    a, b = (nearest(v, v, 10, m, leave_one_out=True)[0] for m in ("cosine", "manhattan"))
+    return (a[:, :, None] == b[:, None]).any(2).mean()
+
+
+differ = pd.DataFrame(
+    {
+        name: {
+            "as given": in_common(v),
+            "unit vectors": in_common(v / np.linalg.norm(v, axis=1, keepdims=True)),
+        }
+        for name, v in spaces.items()
+    }
+)
+differ.style.format("{:.2f}")
+
+# %%
+check(
+    "Unit length brings the two together, in all three",
+    (differ.loc["unit vectors"] > differ.loc["as given"]).all(),
+)
+
+# %% [markdown]
 # So Manhattan finds *other* neighbours. *Better ones?* And what becomes of the dot product without normalising?
 
 # %%
-import pandas as pd
-
 from utils.metrics import gain, recall_at_k
 
 recall = {
@@ -545,7 +578,7 @@ check("With 512 dimensions it is 1.3 at most", max(values[-1] for values in rand
 # So the advice is right about random points. Embeddings are not random. *What contrast do you expect of 192 numbers of a network?*
 
 # %%
-from utils.embed import load_embeddings, pixel_vectors
+from utils.embed import load_embeddings
 
 cifar, cifar_labels = load_embeddings("cifar10-test")
 real = {
@@ -725,6 +758,29 @@ check("Kullback–Leibler is SciPy's relative entropy", np.isclose(kl(p, mixed),
 check("It depends on who asks", abs(kl(p, q) - kl(q, p)) > 0.1)
 
 # %% [markdown]
+# A picture of these, too. All mixtures of three colours form a triangle, its corners the pure ones. We ask for the distance from one mixture, in stripes.
+
+# %%
+y, x = np.mgrid[1:0:240j, 0:1:240j]
+shares = np.stack([x - y / 2, 1 - x - y / 2, y], axis=-1)  # of three colours, at each pixel
+inside = (shares > 0.002).all(axis=-1)
+mixture = np.array([[0.2, 0.3, 0.5]])
+
+
+def triangle(metric, width):
+    painted = np.full((240, 240), 0.5)
+    painted[inside] = (pairwise(mixture, shares[inside], metric)[0] / width).astype(int) % 2
+    return painted
+
+
+pictures = [triangle("euclidean", 0.1), triangle("matusita", 0.1), triangle("kl", 0.05)]
+show_grid(
+    {"": pictures},
+    columns=["euclidean", "matusita", "kl"],
+    title="Near the edge, where a colour is rare, small changes count more",
+)
+
+# %% [markdown]
 # Matusita and Bhattacharyya rank alike: one grows when the other does, $d_B = -\ln(1 - d_M^2 / 2)$. And what do they say to an embedding, half of whose numbers are negative?
 
 # %%
@@ -793,12 +849,22 @@ cells = rows.apply(
 cells.unstack("data").loc[list(rows.index.unique("metric"))]
 
 # %%
-speed = measured("distance_speed")["over_cosine"]
-show_bars(
-    speed,
-    unit="time of ten nearest for 10,000 × 64, as a multiple of cosine's",
-    title=f"Manhattan costs {speed['manhattan']:.1f} times as much as cosine",
+deep = rows.apply(
+    lambda r: f"{r.map_at_r:.3f} [{r.map_interval[0]:.3f}, {r.map_interval[1]:.3f}]", axis=1
 )
+deep.unstack("data").loc[list(rows.index.unique("metric"))]  # mAP@R of the same
+
+# %%
+cost = measured("distance_speed")
+pd.DataFrame(
+    {
+        "milliseconds": {
+            m: 1000 * cost["cosine_seconds"] * x for m, x in cost["over_cosine"].items()
+        },
+        "times cosine's": cost["over_cosine"],
+        "megabytes": cost["megabytes"],
+    }
+).style.format("{:.1f}")  # ten nearest of all 10,000 × 64
 
 # %%
 wide = rows.recall_at_1.unstack("metric")

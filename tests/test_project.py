@@ -49,7 +49,7 @@ def test_every_model_has_weights_and_a_card_that_tells_where_they_come_from(card
     for field in ("recipe", "commit", "tree_clean", "data", "seconds", "machine", "metrics",
                   "licence"):  # fmt: skip
         assert field in told, field
-    weights = [card.with_suffix(end) for end in (".safetensors", ".onnx", "")]
+    weights = [card.with_suffix(end) for end in (".safetensors", ".onnx", ".npz", "")]
     files = [f for w in weights for f in (w.rglob("*") if w.is_dir() else [w]) if f.is_file()]
     assert files and sum(file.stat().st_size for file in files) <= 6_000_000
 
