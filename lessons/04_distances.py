@@ -192,6 +192,8 @@ check("As given, Euclidean and cosine share less than two thirds", as_given[0, 1
 # How often does Manhattan differ from cosine? The same count for the CNN's averaged maps, the transformer and raw pixels, as they are and divided by their lengths.
 
 # %%
+import pandas as pd
+
 from utils.embed import pixel_vectors
 
 cnn = load_model("cnn", device="cpu")
