@@ -22,7 +22,6 @@ from tqdm import tqdm
 from tools.record import provenance, write_json
 from utils import ROOT
 from utils.digits import read_digits
-from utils.distances import nearest
 from utils.embed import embed
 from utils.embedder import Embedder, Preprocess
 from utils.metrics import recall_at_k
@@ -74,12 +73,11 @@ def kinds() -> dict[str, tuple[Any, Callable[..., LRScheduler] | None]]:
 
 
 def run(name: str, seed: int) -> dict[str, Any]:
-    """How one training goes, and how many of the ten nearest it leaves as they were before it."""
+    """How one training goes."""
     learned, asked = read_digits("train"), read_digits("test")
     model = digits_model(seed)
     loss, schedule = kinds()[name]
     draw = Batches(learned, model.preprocess, balanced(learned.labels, 10, 8, seed))
-    before = ten_nearest(model)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CollapseWarning)  # that is what is measured
         history = train(
@@ -87,19 +85,12 @@ def run(name: str, seed: int) -> dict[str, Any]:
             optimizer=lambda weights: torch.optim.SGD(weights, 0.1, 0.9, weight_decay=5e-4),
             schedule=schedule, half=False,
         )  # fmt: skip
-    kept = (before[:, :, None] == ten_nearest(model)[:, None, :]).any(2).mean()
     return {
         "cosine": history.cosine,
         "loss": history.loss[-1],
         "recall_at_1": history.recall[-1],
         "escaped_at": escape(history),
-        "neighbours_kept": float(kept),
     }
-
-
-def ten_nearest(model: Embedder) -> np.ndarray:
-    vectors = embed(model, read_digits("test"), cache=False)
-    return nearest(vectors, vectors, 10, leave_one_out=True)[0]
 
 
 def main() -> None:
