@@ -1099,7 +1099,7 @@ progress()
 # %% [markdown]
 # ## In one paragraph
 # A loss over pairs or triplets says what should be alike; the network finds a space in which it is. max(0, ·) lets it stop where the order is good enough. Of random triplets ever fewer teach; the
-# hardest ones can drive all embeddings into one point, where a squared distance stops pulling and a learning rate cut too early keeps even a plain one. Semi-hard triplets do not go there. From a network
+# hardest ones can drive all embeddings into one point, where a squared distance stops pulling and a learning rate cut too early keeps even a plain one. Semi-hard triplets did not go there in any run of ours. From a network
 # that knows photos, {{results:triplet_training.live.seconds:.0f}} seconds of training find things it never saw more than twice as often. Which labels we train on decides what "alike" means, and what they do not ask for fades. New classes are enrolled, not trained;
 # what belongs to none can be refused, at a price.
 #

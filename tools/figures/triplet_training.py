@@ -134,7 +134,7 @@ def collapse() -> None:
         "batch-hard, squared": "batch-hard, squared: stays",
         "batch-hard, plain": "batch-hard, plain: comes out",
         "batch-hard, plain, rate cut early": "the same, rate cut at 30: stays",
-        "batch-hard, squared, with cross-entropy": "squared + cross-entropy: comes out, mostly later",
+        "batch-hard, squared, with cross-entropy": "squared + cross-entropy: mostly later",
         "semi-hard, squared": "semi-hard, squared: never falls in",
     }
     strokes = ("-", "--", ":", "-.", (0, (1, 2)))
