@@ -8,6 +8,7 @@ from matplotlib import rc_context
 from tools.figures.shared import BIG, bare, larger, save, without_openmoji
 from utils.course import measured
 from utils.embed import embed
+from utils.emoji import read_emoji
 from utils.images import ImageSet, load_images
 from utils.maps import cluster, load_maps, odd_ones, project
 from utils.models import load_model
@@ -98,10 +99,8 @@ def far_order() -> None:
 
 
 def animals() -> None:
-    learned = load_images("emoji", "train")
-    kinds = learned.relabel("category")
-    known = embed(load_model("cnn"), learned)
-    at = np.array([kinds.label_of(i) == "animals-nature" for i in range(len(kinds))])
+    known = embed(load_model("cnn"), load_images("emoji", "train"))
+    at = np.array([row["subgroup"].startswith("animal") for row in read_emoji(["train"])[1]])
     pictures, vectors, _ = drawn()
     order = np.argsort(vectors @ (known[at].mean(0) - known[~at].mean(0)))
     half = len(order) // 2
@@ -113,8 +112,9 @@ def animals() -> None:
 
 def how_many() -> None:
     kept = measured("maps")["clusters"]
-    curves = {"distance to the centre, squared": kept["spread"], "silhouette": kept["silhouette"]}
-    figure = show_curve(kept["k"], curves, xlabel="clusters k", ylabel="score", log="x")
+    figure = show_curve(
+        kept["k"], kept["silhouette"], xlabel="clusters k", ylabel="silhouette", log="x"
+    )
     larger(figure, 1.15)
     save(figure, "how_many", figure.alt)
 
