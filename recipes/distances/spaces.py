@@ -8,7 +8,7 @@ from scipy.stats import skew
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NeighborhoodComponentsAnalysis
 
-from recipes.distances.table import PLAIN, Data, straightened
+from recipes.distances.table import PLAIN, Data, chosen, straightened
 from utils.digits import read_digits
 from utils.distances import nearest, pairwise, within_class_covariance
 from utils.embed import colour_histogram, embed, pixel_vectors
@@ -76,7 +76,8 @@ def learned(data: Data) -> dict[str, Any]:
 
 def learned_things(data: Data) -> dict[str, float]:
     (train, labels), (test, asked) = data.train, data.test
-    straight = [straightened(data, v, 0.1) for v in (train, test)]
+    s = chosen(data, "cosine")
+    straight = [straightened(data, v, s) for v in (train, test)]
     straight = [v / np.linalg.norm(v, axis=1, keepdims=True) for v in straight]
     low = PCA(64, random_state=0).fit(straight[0])
     before = [4 * low.transform(v) for v in straight]  # the scale that its softmax needs

@@ -49,9 +49,13 @@ def of_photos() -> Data:
     return Data("cnn-photos, CIFAR-10 (JPEG)", train, validation, (vectors, told.labels))
 
 
-def straightened(data: Data, vectors: np.ndarray, shrinkage: float) -> np.ndarray:
+def straightened(
+    data: Data, vectors: np.ndarray, shrinkage: float, total: bool = False
+) -> np.ndarray:
+    """Whitened by the training pictures' covariance, within classes or in total."""
     train, labels = data.train
-    covariance = shrunk_covariance(within_class_covariance(train, labels), shrinkage)
+    covariance = np.cov(train.T) if total else within_class_covariance(train, labels)
+    covariance = shrunk_covariance(covariance, shrinkage)
     return whiten(vectors - train.mean(axis=0), covariance)
 
 
@@ -85,6 +89,7 @@ def whitening(data: Data) -> dict[str, Any]:
         "before": recall_at_k(vectors, labels),
         "centred": recall_at_k(vectors - data.train[0].mean(axis=0), labels),
         "after": recall_at_k(straightened(data, vectors, s), labels),
+        "total": recall_at_k(straightened(data, vectors, s, total=True), labels),
     }
     table: dict[str, Any] = {name: float(score) for name, score in ways.items()}
     table["gain_interval"] = gain(ways["before"], ways["after"]).interval()
