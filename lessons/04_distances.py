@@ -601,7 +601,7 @@ real = {
     "CNN, 192 numbers": (vectors, scenes.labels),
     "ViT, 192": (unit, scenes.labels),
     "borrowed CNN, 256": (borrowed["test"], labels["test"]),
-    "CIFAR-10 (JPEG), 64": (cifar[:1000], cifar_labels.labels[:1000]),
+    "CIFAR-10 (JPEG), 64": (cifar, cifar_labels.labels),
     "pixels, 768": (pixel_vectors(scenes, 16), scenes.labels),
 }
 contrasts = pd.DataFrame(
