@@ -3,17 +3,19 @@
     python -m benchmarks.distances
 
 Ten nearest of 10,000 × 64, leave-one-out, in turn, several rounds; Manhattan also beside the least
-work that could do it, one `torch.cdist(p=1)` and a top-k. Memory is the peak of a fresh process
-less what it held before the search. Writes results/distance_speed.json.
+work that could do it, one `torch.cdist(p=1)` and a top-k. Memory is what the process holds at
+most, looked at every two milliseconds, less what it held before. Writes
+results/distance_speed.json.
 """
 
-import multiprocessing
-import resource
+import gc
 import statistics
+import threading
 from collections.abc import Callable
 from functools import partial
 
 import numpy as np
+import psutil
 import torch
 
 from benchmarks.search import ratio, seconds
@@ -37,19 +39,23 @@ def search(metric: str) -> Callable[[], object]:
     return partial(nearest, vectors, vectors, K, metric, leave_one_out=True, covariance=covariance)
 
 
-def peak() -> float:
-    """The most memory this process has held, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def megabytes(work: Callable[[], object]) -> float:
+    """The most memory that this process held while it worked, beyond what it held before."""
+    process, done, most = psutil.Process(), threading.Event(), 0
 
+    def watch() -> None:
+        nonlocal most
+        while not done.wait(0.002):
+            most = max(most, process.memory_info().rss)
 
-def megabytes(metric: str) -> float:
-    """Peak memory of a search beyond what the process had with the data loaded."""
-    ready = search(metric)
-    few = np.eye(20, dtype=np.float32)
-    nearest(few, few, 1)  # so that torch is loaded
-    before = peak()
-    ready()
-    return peak() - before
+    gc.collect()
+    before = process.memory_info().rss
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    work()
+    done.set()
+    watcher.join()
+    return max(0, most - before) / 2**20
 
 
 def main() -> None:
@@ -61,8 +67,7 @@ def main() -> None:
             torch.cdist(part, data, p=1).topk(K, largest=False)
 
     times = seconds({metric: search(metric) for metric in METRICS} | {"bare": bare}, ROUNDS)
-    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
-        memory = dict(zip(METRICS, pool.map(megabytes, METRICS, chunksize=1), strict=True))
+    memory = {metric: megabytes(search(metric)) for metric in METRICS}
     record = provenance() | {
         "what": "ten nearest of 10,000 × 64, leave-one-out: time over cosine's, peak memory in MB",
         "data": "CIFAR-10 (JPEG) test embeddings; their softmax for distances of distributions",
