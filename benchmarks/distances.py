@@ -24,7 +24,7 @@ from utils import ROOT
 from utils.distances import METRICS, nearest, within_class_covariance
 from utils.embed import load_embeddings
 
-ROUNDS, K = 7, 10
+ROUNDS, K = 5, 10
 OF_SHARES = ("matusita", "bhattacharyya", "kl")
 
 
