@@ -488,7 +488,7 @@ show_map(
     project(some, "umap"),
     kinds_of_photos,
     only=classes.classes[:8],
-    title="CIFAR-10 (JPEG): eight of ten classes coloured, each an island",
+    title="CIFAR-10 (JPEG), eight of ten classes coloured: one island a class",
 )
 
 # %%

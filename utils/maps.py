@@ -41,7 +41,7 @@ def project(vectors: Any, method: str = "umap", seed: int = 0, **options: Any) -
     if method == "pca":
         from sklearn.decomposition import PCA
 
-        xy = PCA(2, random_state=seed, **options).fit_transform(vectors)
+        xy = PCA(2, svd_solver="full", **options).fit_transform(vectors)
     elif method == "tsne":
         from sklearn.manifold import TSNE
 
@@ -106,7 +106,7 @@ def cluster(vectors: Any, k: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray
     from sklearn.cluster import KMeans, MiniBatchKMeans
 
     vectors = check_vectors(vectors)
-    different = len(np.unique(vectors, axis=0)) if k > 1 else 1
+    different = len(np.unique(vectors, axis=0))
     if not 1 <= k <= different:
         raise ValueError(f"k must be from 1 to {different}, the different vectors, but is {k}.")
     kind = KMeans if len(vectors) < MANY else MiniBatchKMeans

@@ -113,7 +113,7 @@ def _three_kinds(folder: Path) -> dict[str, int]:
             picture = np.full((32, 32, 3), ground, np.uint8)
             picture[8:24, 8:24] = 255 - np.array(ground)
             last = i == n - 1
-            noise = rng.normal(0, 45 if last else 2, picture.shape)
+            noise = rng.normal(0, 12 if last else 2, picture.shape)
             picture = (picture + noise).clip(0, 255).astype(np.uint8)
             id = f"{rng.integers(10**6):06d}.png" if i % 2 else f"more/{kind}{i}.png"
             (folder / id).parent.mkdir(exist_ok=True)

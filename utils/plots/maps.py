@@ -53,10 +53,11 @@ def show_map(
         axes.scatter(*xy[rest].T, s=8, color=GREY, alpha=0.35, linewidth=0)
         for i, name in enumerate(shown):
             here = names == name
+            few = only is not None and here.sum() <= 30  # some that are to be found among many
             axes.scatter(
-                *xy[here].T, s=16 if only is None else 70, color=COLOURS[i % len(COLOURS)],
-                marker=MARKERS[i], label=name or None, alpha=0.75 if only is None else 1,
-                linewidth=0 if only is None else 0.8, edgecolor=PAPER,
+                *xy[here].T, s=70 if few else 16, color=COLOURS[i % len(COLOURS)],
+                marker=MARKERS[i], label=name or None, alpha=1 if few else 0.75,
+                linewidth=0.8 if few else 0, edgecolor=PAPER,
             )  # fmt: skip
         axes.set(xticks=[], yticks=[], aspect="equal")
         axes.spines[:].set_visible(False)
