@@ -100,7 +100,14 @@ def whitening() -> None:
 
 def learned() -> None:
     kept = measured("distances")["learned"]["things"]
-    figure = show_bars(kept, unit="recall@1 of drawings, 64 numbers")
+    shown = {
+        f"{split}ing things, {when}" if split == "train" else f"{split} things, {when}": kept[
+            f"{split}, {when}"
+        ]
+        for split in ("train", "test")
+        for when in ("before", "learned")
+    }
+    figure = show_bars(shown, unit="recall@1 of drawings, 64 numbers")
     larger(figure, 1.15)
     save(figure, "learned", figure.alt)
 

@@ -140,7 +140,7 @@ def sheets() -> None:
         words = list(dict.fromkeys(pictures.label_of(i) for i in members[:8]))[:2]
         rows["\n".join(words)] = pictures.images[np.concatenate([members[:8], members[-2:]])]
     figure = show_grid(rows, columns=[*map(str, range(1, 9)), "odd", "odder"])
-    larger(figure, 1.1)
+    larger(figure, 1.3)
     save(figure, "sheets", "Five clusters: eight typical pictures and two odd ones each")
 
 
