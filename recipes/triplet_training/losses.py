@@ -1,6 +1,6 @@
 """Which loss finds most, and does a network that knows photos start ahead?
 
-    python -m recipes.triplet_training.losses           (about half an hour on 2 cores)
+    python -m recipes.triplet_training.losses           (about twenty minutes on 2 cores)
 
 The trunk of `cnn-photos` at 32×32 learns the training things of the scenes: the same batches, the
 same steps, three seeds, and only the loss differs. Losses that the course does not write itself
@@ -86,7 +86,7 @@ def over_seeds(make: Callable[[int], Loss], steps: int, from_photos: bool = True
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=200)
     steps = parser.parse_args().steps
     record, begin = provenance(), time.perf_counter()
     dim, losses = network(True, 0).dim, {}
