@@ -86,7 +86,7 @@ def over_seeds(make: Callable[[int], Loss], steps: int, from_photos: bool = True
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--steps", type=int, default=400)
     steps = parser.parse_args().steps
     record, begin = provenance(), time.perf_counter()
     dim, losses = network(True, 0).dim, {}
