@@ -139,7 +139,8 @@ def explore_map(
 background:{PAPER};color:{INK};font-family:sans-serif;overflow:hidden}}
 #{name} i {{position:absolute;width:{side // 2}px;height:{side // 2}px;
 background-image:url(data:image/webp;base64,{sheet});background-size:{across * side // 2}px auto}}
-#{name} i:hover {{transform:scale(4);z-index:9;outline:1px solid {INK}}}
+#{name} i:hover {{transform:scale(4);z-index:9;outline:1px solid {INK};
+background-color:{PAPER}}}
 #{name} i:hover::after {{content:attr(title);position:absolute;left:0;top:100%;font:5px sans-serif;
 background:{PAPER};color:{INK};white-space:nowrap;padding:0 1px}}
 </style><b style="font-size:1.1em">{html.escape(title)}</b>
@@ -149,12 +150,15 @@ background:{PAPER};color:{INK};white-space:nowrap;padding:0 1px}}
 
 
 def _sheet(pictures: ImageSet, side: int, across: int) -> str:
-    """All pictures on one WebP, `across` in a row, in base64."""
+    """All pictures on one WebP, `across` in a row, without what their masks leave out; base64."""
     rows = -(-len(pictures) // across)
-    sheet = Image.new("RGB", (across * side, rows * side), PAPER)
+    sheet = Image.new("RGBA", (across * side, rows * side))
     for i, image in enumerate(pictures.images):
         row, column = divmod(i, across)
         small = Image.fromarray(image).resize((side, side), Image.Resampling.BOX)
+        if pictures.masks is not None:
+            mask = Image.fromarray(pictures.masks[i]).resize((side, side), Image.Resampling.BOX)
+            small.putalpha(mask)
         sheet.paste(small, (column * side, row * side))
     buffer = io.BytesIO()
     sheet.save(buffer, "WEBP", quality=80)
