@@ -738,6 +738,14 @@ check(
     "Even so the head of artists finds far fewer things",
     artist["thing, by other artists"] < 0.7 * thing["thing, by other artists"],
 )
+by_head, by_things = (named["category, by other families"] for named in (category, thing))
+check(
+    "For categories of things never seen the head hardly beats the network for things",
+    abs(by_head - by_things) < 0.03,
+)
+
+# %% [markdown]
+# What makes a thing an animal or a tool was hardly to be learned from 364 things; what makes a Noto a Noto was.
 
 # %% [markdown]
 # The pictures did not change, nor the network below the heads. **An embedding answers the question it was trained on**, and what that question does not need fades.
