@@ -34,12 +34,12 @@ from utils.plots import show_grid
 scenes = load_images("scenes", split="test")  # things that none of our trainings has seen
 photos = load_model("cnn-photos")
 vectors = embed(photos, scenes)
-a, p, n = (scenes.ids.index(id) for id in ("noto/lion", "fluent/lion", "noto/watermelon"))
+a, p, n = (scenes.ids.index(id) for id in ("noto/lion", "fluent/lion", "noto/volleyball"))
 to_positive, to_negative = (np.linalg.norm(vectors[a] - vectors[i]) for i in (p, n))
 show_grid(
     {"": scenes.images[[a, p, n]]},
     columns=["anchor", f"positive: {to_positive:.2f}", f"negative: {to_negative:.2f}"],
-    title=f"To the photo network the {'melon' if to_negative < to_positive else 'other lion'} is nearer",
+    title=f"To the photo network the {'ball' if to_negative < to_positive else 'other lion'} is nearer",
 )
 
 # %%

@@ -27,9 +27,9 @@ def percent(values: Mapping[str, float]) -> str:
 
 
 def triplet() -> None:
-    """The title's picture: two lions, a melon, and how far apart the photo network sees them."""
+    """The title's picture: two lions, a ball, and how far apart the photo network sees them."""
     gallery, _ = searched()
-    rows = rows_of((LION, "fluent/lion", "noto/watermelon"))
+    rows = rows_of((LION, "fluent/lion", "noto/volleyball"))
     vectors = embed(load_model("cnn-photos"), gallery)[rows]
     apart = np.linalg.norm(vectors - vectors[0], axis=1)
     captions = ["anchor", f"positive: {apart[1]:.2f}", f"negative: {apart[2]:.2f}"]
@@ -37,7 +37,7 @@ def triplet() -> None:
     save(
         figure,
         "triplet",
-        "A lion; another lion; a melon; distances from the first: " + ", ".join(captions[1:]),
+        "A lion; another lion; a volleyball; distances from the first: " + ", ".join(captions[1:]),
         dpi=300,
     )
 
