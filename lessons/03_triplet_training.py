@@ -457,7 +457,7 @@ from utils.triplet import TripletAndCrossEntropy
 
 held_out = load_images("scenes", split="validation")
 loss = TripletAndCrossEntropy(len(training.classes), model.dim)
-history = train(model, draw, loss, steps=160, held_out=held_out, every=16)
+history = train(model, draw, loss, steps=240, held_out=held_out, every=24)
 
 # %%
 ours = embed(model, scenes)

@@ -24,7 +24,7 @@ from utils.models import load_model
 from utils.triplet import balanced, batch_hard, random_triplets, semi_hard
 
 HOOFED = ("horse", "horse face", "ox", "cow", "cow face", "water buffalo")
-BATCHES, STEPS, SEEDS, MARGIN = 10, 160, 3, 0.2
+BATCHES, STEPS, SEEDS, MARGIN = 10, 240, 3, 0.2
 
 
 def active() -> dict[str, Any]:
