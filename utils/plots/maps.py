@@ -50,12 +50,12 @@ def show_map(
         figure = Shown(figsize=(9, 6.2), layout="constrained")
         axes = figure.subplots()
         rest = ~np.isin(names, shown)
-        axes.scatter(xy[rest, 0], xy[rest, 1], s=8, color=GREY, alpha=0.35, linewidth=0)
+        axes.scatter(xy[rest, 0], xy[rest, 1], s=10, color=GREY, alpha=0.35, linewidth=0)
         for i, name in enumerate(shown):
             here = names == name
             few = only is not None and here.sum() <= 30  # some that are to be found among many
             axes.scatter(
-                xy[here, 0], xy[here, 1], s=70 if few else 16, color=COLOURS[i % len(COLOURS)],
+                xy[here, 0], xy[here, 1], s=70 if few else 24, color=COLOURS[i % len(COLOURS)],
                 marker=MARKERS[i], label=name or None, alpha=1 if few else 0.75,
                 linewidth=0.8 if few else 0, edgecolor=PAPER,
             )  # fmt: skip
