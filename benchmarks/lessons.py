@@ -3,10 +3,13 @@
     python -m benchmarks.lessons
 
 Runs the code of every lesson as a student's Run All does, exercises untouched, without the
-embeddings that an earlier run cached. Writes results/lessons.json, which the lessons' prose quotes.
+embeddings that an earlier run cached, and with UMAP yet to be compiled, which set-up does not do.
+Writes results/lessons.json, which the lessons' prose quotes.
 """
 
+import os
 import shutil
+import tempfile
 import time
 from pathlib import Path
 
@@ -38,10 +41,14 @@ def main() -> None:
     folder = {"metadata": {"path": str(ROOT / "notebooks")}}
     for path in sorted((ROOT / "lessons").glob("[0-9][0-9]_*.py")):
         shutil.rmtree(ROOT / "data/cache/embeddings", ignore_errors=True)
-        client = NotebookClient(code_of(path), timeout=600, resources=folder)
-        start = time.perf_counter()
-        client.execute()
-        record[path.stem] = {"seconds": time.perf_counter() - start}
+        with tempfile.TemporaryDirectory() as empty:
+            if "umap" in path.read_text("utf-8"):
+                os.environ["NUMBA_CACHE_DIR"] = empty
+            client = NotebookClient(code_of(path), timeout=600, resources=folder)
+            start = time.perf_counter()
+            client.execute()
+            record[path.stem] = {"seconds": time.perf_counter() - start}
+            os.environ.pop("NUMBA_CACHE_DIR", None)
     write_json(ROOT / "results/lessons.json", record)
 
 
