@@ -123,7 +123,7 @@ def run_dry() -> None:
         axes.xaxis.set_major_formatter("{x:.0%}")
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
         axes.tick_params(axis="y", length=0)
-        axes.legend(frameon=False, loc="lower right")
+        axes.legend(frameon=False, loc="upper right")
     save(figure, "run_dry", "Share of active triplets, " + "; ".join(told))
 
 
