@@ -32,7 +32,8 @@ def drawn() -> tuple[ImageSet, np.ndarray, np.ndarray]:
 
 def picture_map(name: str, xy: np.ndarray, told: str) -> None:
     figure = show_picture_map(xy, drawn()[0])
-    save(figure, name, f"{told}: {len(xy)} drawings of unseen things, each at its place")
+    alt = f"{told}: {len(xy)} drawings of unseen things, each at its place"
+    save(figure, name, alt, dpi=98)  # a thousand small pictures weigh more than a chart
 
 
 def map_pca() -> None:
@@ -81,7 +82,7 @@ def knobs() -> None:
             axes.set_title(f"n_neighbors {n}, min_dist {distance}", fontweight="normal")
             bare(axes)
     told = "; ".join(f"{n} neighbours at least {distance} apart" for n, distance in KNOBS)
-    save(figure, "knobs", f"Four maps of the same vectors: {told}", dpi=120)
+    save(figure, "knobs", f"Four maps of the same vectors: {told}", dpi=72)
 
 
 def noise() -> None:
