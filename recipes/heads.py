@@ -1,6 +1,6 @@
 """Train the heads of `cnn-scenes`: same pictures, other ideas of alike.
 
-    python -m recipes.heads                             (about four minutes on 2 cores)
+    python -m recipes.heads                             (about eight minutes on 2 cores)
 
 For the category and for the artist a linear map of what the stages of the frozen trunk see, by
 cross-entropy and semi-hard triplets over the training pictures; three seeds, the best on the
@@ -61,7 +61,7 @@ def among_other_families(vectors: np.ndarray, pictures: ImageSet, task: str) -> 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--steps", type=int, default=400)
     options = parser.parse_args()
     record, begin = provenance(), time.perf_counter()
     record |= {"data": "scenes and drawings of the training things"}

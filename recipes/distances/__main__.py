@@ -23,7 +23,7 @@ def main() -> None:
         "data": "test things of scenes and drawings; test photos of CIFAR-10 (JPEG)",
         "command": "python -m recipes.distances",
         "spread": "95 % intervals by bootstrap over queries; nothing here has a seed",
-        "table": table(),
+        "table": table(drawings),
         "whitening": whitening(drawings),
         "fooled": fooled(drawings),
         "learned": learned(drawings),

@@ -102,12 +102,12 @@ def borrowed() -> Data:
     return of_things("cnn-photos (maps), drawings", "emoji", photos)
 
 
-def table() -> list[dict[str, Any]]:
+def table(drawings: Data) -> list[dict[str, Any]]:
     sets = [
         of_things("cnn, scenes", "scenes", load_model("cnn")),
         of_things("vit, scenes", "scenes", load_model("vit")),
         of_things("pixels, scenes", "scenes", None),
-        borrowed(),
+        drawings,
         of_photos(),
     ]
     rows = []

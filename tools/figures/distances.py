@@ -197,14 +197,7 @@ def same_hand() -> None:
     save(figure, "same_hand", figure.alt)
 
 
-def price() -> None:
-    kept = measured("distance_speed")["over_cosine"]
-    figure = show_bars(kept, unit="time of ten nearest for 10,000 × 64, cosine = 1")
-    larger(figure, 1.1)
-    save(figure, "price", figure.alt)
-
-
 DRAWN = (
     four_distances, equally_far, ellipse, shared_tens, long_ones, fooled, whitening, learned,
-    contrast, manhattan_or_cosine, hubs, hub_pictures, palettes, same_hand, price,
+    contrast, manhattan_or_cosine, hubs, hub_pictures, palettes, same_hand,
 )  # fmt: skip

@@ -48,12 +48,17 @@ def map_umap() -> None:
     picture_map("map_umap", load_maps()[DEFAULT][drawn()[2]], "Map by UMAP")
 
 
-def trust() -> None:
+def by_method(name: str, what: str, unit: str) -> None:
+    """One measured number of each kind of map."""
     kept = measured("maps")["trust"]
-    values = {name: kept[key]["mean_neighbours_kept"] for key, name in NAMES.items()}
-    figure = show_bars(values, unit="share of the ten nearest that are kept, mean of three seeds")
+    figure = show_bars({told: kept[key][what] for key, told in NAMES.items()}, unit=unit)
     larger(figure, 1.15)
-    save(figure, "trust", figure.alt)
+    save(figure, name, figure.alt)
+
+
+def trust() -> None:
+    unit = "share of the ten nearest that are kept, mean of three seeds"
+    by_method("trust", "mean_neighbours_kept", unit)
 
 
 def coloured(name: str, labeling: str) -> None:
@@ -92,11 +97,8 @@ def noise() -> None:
 
 
 def far_order() -> None:
-    kept = measured("maps")["trust"]
-    values = {name: kept[key]["mean_far_order"] for key, name in NAMES.items()}
-    figure = show_bars(values, unit="rank correlation of distances between things, map and space")
-    larger(figure, 1.15)
-    save(figure, "far_order", figure.alt)
+    unit = "rank correlation of distances between things, map and space"
+    by_method("far_order", "mean_far_order", unit)
 
 
 def animals() -> None:

@@ -12,7 +12,18 @@ from matplotlib import rc_context
 from PIL import Image
 
 from utils.images import ImageSet
-from utils.plots.style import COLOURS, GREY, INK, PAPER, STYLE, Shown, put_title, show
+from utils.plots.style import (
+    COLOURS,
+    GREY,
+    INK,
+    PAPER,
+    STYLE,
+    Shown,
+    display_html,
+    in_notebook,
+    put_title,
+    show,
+)
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 CANVAS = (900, 640)  # of a map made of pictures: width, height in pixels
@@ -145,7 +156,8 @@ background-color:{PAPER}}}
 background:{PAPER};color:{INK};white-space:nowrap;padding:0 1px}}
 </style><b style="font-size:1.1em">{html.escape(title)}</b>
 <div id="{name}" role="img" aria-label="{told}">{"".join(dots)}</div>"""
-    _display(page)
+    if in_notebook():
+        display_html(page)
     return page
 
 
@@ -196,15 +208,6 @@ def map_sliders(
         slider.observe(follow, "value")
     follow()
     return ipywidgets.VBox([*sliders, picture])
-
-
-def _display(page: str) -> None:
-    from IPython.core.getipython import get_ipython
-
-    if get_ipython() is not None:
-        from IPython.display import HTML, display
-
-        display(HTML(page))
 
 
 def _places(xy: np.ndarray) -> np.ndarray:

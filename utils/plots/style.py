@@ -38,13 +38,23 @@ class Shown(Figure):
 def show(figure: Shown, alt: str) -> Shown:
     """Show the figure with its alt text where there is a notebook; elsewhere only keep that."""
     figure.alt = alt
+    if in_notebook():
+        display_html(as_html(figure, bbox_inches="tight"))
+    return figure
+
+
+def in_notebook() -> bool:
+    """Is there somebody to show something to, as well as a value to return?"""
     from IPython.core.getipython import get_ipython  # what a notebook runs in
 
-    if get_ipython() is not None:
-        from IPython.display import HTML, display
+    return get_ipython() is not None
 
-        display(HTML(as_html(figure, bbox_inches="tight")))
-    return figure
+
+def display_html(page: str) -> None:
+    """Show a page below the running cell."""
+    from IPython.display import HTML, display
+
+    display(HTML(page))
 
 
 def as_html(figure: Shown, **options: Any) -> str:
