@@ -51,7 +51,7 @@ $(VENV)/.course: pyproject.toml
 	mkdir -p $(VENV)/share/jupyter/lab/settings
 	@echo '$(NEWS)' > $(VENV)/share/jupyter/lab/settings/overrides.json
 	@echo "Warming up for a minute: the first import of some packages is slow, the next ones are not."
-	$(BIN)/python -c "import cv2, matplotlib.font_manager, rembg, skimage, sklearn, torch, torchvision, transformers, umap"
+	$(BIN)/python -c "import cv2, faiss, matplotlib.font_manager, qdrant_client, rembg, skimage, sklearn, torch, torchvision, transformers, umap"
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.course

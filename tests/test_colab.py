@@ -25,6 +25,8 @@ ADDRESS = f"https://github.com/{repository()}"
 # Its own package insists on this very pandas. What stands there as None it does not bring.
 COLAB_PYTHON = "3.12.12"
 COLAB = {
+    "anywidget": "0.9.21",
+    "faiss-cpu": None,
     "ipywidgets": "7.7.1",
     "matplotlib": "3.10.0",
     "numpy": "2.0.2",
@@ -33,6 +35,7 @@ COLAB = {
     "pandas": "2.2.2",
     "pillow": "11.3.0",
     "platformdirs": "4.9.2",
+    "qdrant-client": None,
     "rembg": None,
     "safetensors": "0.7.0",
     "scikit-image": "0.25.2",
