@@ -3,11 +3,12 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 LESSON ?= 00_start_here
 LAB_FLAGS ?=
+IMAGES ?= scenes
 DECKS = slides/node_modules/.ready
 INSTALL = $(if $(shell command -v uv),uv pip install --python $(BIN)/python,$(BIN)/python -m pip install)
 NEWS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}
 
-.PHONY: help setup lab test test-solutions lint notebooks slides slides-pdf clean
+.PHONY: help setup lab app test test-solutions lint notebooks slides slides-pdf clean
 
 help: ## this list
 	@echo "Lookalike: finding images that look alike. What to type:"
@@ -15,6 +16,9 @@ help: ## this list
 
 lab: $(VENV)/.course ## open the course in JupyterLab (sets itself up the first time)
 	$(BIN)/jupyter lab --LabApp.extension_manager=readonly $(LAB_FLAGS) notebooks/$(LESSON).ipynb
+
+app: $(VENV)/.course ## open the search app on its own page; on your pictures: make app IMAGES=path
+	$(BIN)/python -m utils.app "$(IMAGES)"
 
 test: $(VENV)/.dev $(DECKS) lint ## check everything: style, types, generated files, code, every notebook
 	$(BIN)/python -m tools.build --check

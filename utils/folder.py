@@ -60,7 +60,7 @@ def read_picture(source: Path | str | bytes, size: int) -> np.ndarray:
     Raises UnreadablePicture as `open_picture` does.
     """
     picture = to_rgb(open_picture(source, 2 * size))
-    return np.asarray(ImageOps.fit(picture, (size, size)))
+    return np.array(ImageOps.fit(picture, (size, size)))
 
 
 def to_rgb(picture: Image.Image) -> Image.Image:

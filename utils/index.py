@@ -3,7 +3,7 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,6 +11,8 @@ import numpy as np
 
 from utils import replacing
 from utils.distances import Gallery, check_metric, check_vectors, ready
+
+Where = Mapping[str, Any]  # fields of the payload and what each must be: all of them, or not found
 
 
 class Index(Protocol):
@@ -21,7 +23,10 @@ class Index(Protocol):
         self, ids: Sequence[str], vectors: Any, payload: Sequence[Any] | None = None
     ) -> None: ...
     def remove(self, ids: Sequence[str]) -> None: ...
-    def search(self, queries: Any, k: int = 10) -> tuple[np.ndarray, np.ndarray]: ...
+    def search(
+        self, queries: Any, k: int = 10, where: Where | None = None
+    ) -> tuple[np.ndarray, np.ndarray]: ...
+    def count(self, where: Where | None = None) -> int: ...
     def save(self, path: str | Path) -> None: ...
 
 
@@ -127,8 +132,22 @@ class ExactIndex:
         for id in gone:
             self.payload.pop(id, None)
 
-    def search(self, queries: Any, k: int = 10) -> tuple[np.ndarray, np.ndarray]:
-        """The k nearest for each query (float, Q×D).
+    def count(self, where: Where | None = None) -> int:
+        """How many vectors have such a payload; all of them without `where`."""
+        return len(self) if where is None else len(self._rows(where))
+
+    def _rows(self, where: Where) -> list[int]:
+        wanted = where.items()
+        return [
+            i
+            for i, id in enumerate(self._ids)
+            if wanted <= dict(self.payload.get(id) or {}).items()
+        ]
+
+    def search(
+        self, queries: Any, k: int = 10, where: Where | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The k nearest for each query (float, Q×D), among those with such a payload.
 
         Returns
         -------
@@ -138,14 +157,20 @@ class ExactIndex:
         ------
         ValueError : k below 1 or larger than the gallery, shapes that do not fit, NaN.
         """
-        if not 1 <= k <= len(self):
+        rows: Sequence[int] = range(len(self)) if where is None else self._rows(where)
+        most = len(rows)
+        if not 1 <= k <= most:
             raise ValueError(
-                f"k must be from 1 to {len(self)}, the pictures in this index, but is {k}."
+                f"k must be from 1 to {most}, the pictures in this index"
+                f"{' of this kind' if where else ''}, but is {k}."
             )
         if self._gallery is None:
             self._gallery = Gallery(self._store[: len(self)], self.metric)
-        positions, distances = self._gallery.nearest(queries, k)
-        ids = np.array([self._ids[i] for i in positions.flat], dtype=object)
+        gallery = self._gallery
+        if where is not None:
+            gallery = Gallery(self._store[rows], self.metric)
+        positions, distances = gallery.nearest(queries, k)
+        ids = np.array([self._ids[rows[i]] for i in positions.flat], dtype=object)
         return ids.reshape(positions.shape), distances
 
     def save(self, path: str | Path) -> None:

@@ -1,0 +1,517 @@
+"""The search app: what it answers, and the real thing in JupyterLab and in Voilà in Chromium."""
+
+import contextlib
+import io
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tools.slides import browser
+from utils import ROOT
+from utils.app import Search
+from utils.embed import embed
+from utils.explain import similarity_maps, spotlight
+from utils.folder import UnreadablePicture
+from utils.images import load_images
+from utils.models import load_model
+
+THINGS = ("cat", "dog", "lemon", "airplane", "guitar")
+ANSWERS = ".la-main > .la-tiles .la-tile:not([hidden])"
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    every = load_images("scenes")
+    wanted = [every.classes.index(name) for name in THINGS]
+    return every[np.isin(every.labels, wanted)]
+
+
+@pytest.fixture
+def search(scenes):
+    return Search(scenes)
+
+
+def png(image):
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG")
+    return file.getvalue()
+
+
+# -- without a screen ------------------------------------------------------------------------
+
+
+def cosine(a, b):
+    return a @ b.T / np.linalg.norm(a, axis=-1)[..., None] / np.linalg.norm(b, axis=-1)
+
+
+def brute(scenes, query, but, k=10):
+    """Ids by cosine of everything with everything, sorted."""
+    vectors = embed(load_model("cnn"), scenes)
+    order = np.argsort(-cosine(query(vectors)[None], vectors)[0], kind="stable")
+    return [scenes.ids[i] for i in order if scenes.ids[i] not in but][:k]
+
+
+def test_answers_are_the_nearest_without_the_query(search, scenes):
+    id = scenes.ids[7]
+    answers = search.ask(search.query(id))
+    assert answers.ids == brute(scenes, lambda v: v[7], {id})
+    assert answers.distances == sorted(answers.distances)
+
+
+def test_a_picture_from_outside_finds_its_copy_first(search, scenes):
+    answers = search.ask(search.outside(png(scenes.images[3]), "mine.png"), k=3)
+    assert answers.ids[0] == scenes.ids[3]
+    assert answers.distances[0] == pytest.approx(0, abs=1e-5)
+
+
+def test_likes_and_dislikes_are_rocchio(search, scenes):
+    likes, dislikes = [scenes.ids[0], scenes.ids[9]], [scenes.ids[20]]
+    answers = search.recommend(likes, dislikes)
+    wish = lambda v: (v[0] + v[9]) / 2 - 0.5 * v[20]  # noqa: E731
+    assert answers.ids == brute(scenes, wish, {*likes, *dislikes})
+    with pytest.raises(ValueError, match="Like at least one"):
+        search.recommend([], dislikes)
+
+
+def test_a_filter_keeps_only_what_has_the_label(search, scenes):
+    answers = search.ask(search.query(scenes.ids[0]), 500, {"thing": "dog"})
+    assert sorted(answers.ids) == sorted(scenes.by_label("dog").ids)
+    assert search.ask(search.query(scenes.ids[0]), 5, {"thing": "whale"}).ids == []
+    assert search.labelings()["thing"] == sorted(THINGS)
+
+
+def test_added_is_found_removed_is_not_and_both_are_undone(search, scenes):
+    before = search.ask(search.query(scenes.ids[0])).ids
+    gone = before[0]
+    search.remove(gone)
+    assert gone not in search.ask(search.query(scenes.ids[0])).ids
+    new = search.outside(png(scenes.images[0]), "mine.png")
+    assert search.add(new, "lion") == "mine.png"
+    assert search.add(new) == "mine.png (2)"
+    assert search.ask(search.query(scenes.ids[0])).ids[:2] == ["mine.png", "mine.png (2)"]
+    assert search.label("mine.png") == "lion"
+    assert "lion" in search.labelings()["thing"]
+    for _ in range(3):
+        search.undo()
+    assert search.ask(search.query(scenes.ids[0])).ids == before
+    with pytest.raises(ValueError, match="nothing to undo"):
+        search.undo()
+
+
+def test_another_model_and_plain_backgrounds_answer_for_what_is_there_now(search, scenes):
+    search.add(search.outside(png(scenes.images[0]), "mine.png"))
+    search.remove(scenes.ids[1])
+    search.use(model="cnn-photos", metric="euclidean", plain=True)
+    answers = search.ask(search.query(scenes.ids[0]), k=len(scenes))
+    assert answers.ids[0] == "mine.png"
+    assert scenes.ids[1] not in answers.ids
+    assert len(answers.ids) == len(scenes) - 1
+    image, mask = search.without_background(search.query(scenes.ids[0]))
+    assert image.shape == scenes.images[0].shape
+    assert (image[mask == 0] == 255).all()
+
+
+def test_a_model_that_is_not_here_leaves_all_as_it_was(search, scenes):
+    before = search.ask(search.query(scenes.ids[0]))
+    with pytest.raises(ValueError, match="no model named 'nonsense'"):
+        search.use(model="nonsense")
+    assert search.ask(search.query(scenes.ids[0])).ids == before.ids
+
+
+def test_not_a_picture_is_said(search):
+    with pytest.raises(UnreadablePicture, match="not a picture"):
+        search.outside(b"hello", "hello.png")
+
+
+@pytest.mark.parametrize("name", ["cnn", "cnn-photos"])
+def test_the_shares_of_all_places_sum_to_the_cosine(name, scenes):
+    model = load_model(name)
+    pair = embed(model, scenes[[0, 5]])
+    why = similarity_maps(model, scenes.images[0], scenes.images[5])
+    expected = cosine(pair[:1], pair[1:])[0, 0]
+    assert why.exact
+    assert why.first.sum() == pytest.approx(expected, abs=1e-4)
+    assert why.second.sum() == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_transformer_shows_the_best_match_of_each_patch(scenes):
+    why = similarity_maps(load_model("vit"), scenes.images[0], scenes.images[0])
+    assert not why.exact
+    assert why.first == pytest.approx(np.ones_like(why.first), abs=1e-4)
+
+
+def test_the_spotlight_is_bright_where_the_share_is_high():
+    shares = np.array([[1.0, 0.0], [0.0, 0.0]])
+    lit = spotlight(np.full((64, 64, 3), 200, np.uint8), shares)
+    assert lit[8, 8].mean() > 190
+    assert lit[56, 56].mean() < 60
+
+
+# -- in a browser ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def folder(scenes, tmp_path_factory):
+    """The pictures as anyone's folder: a folder a class."""
+    folder = tmp_path_factory.mktemp("my photos")
+    for i, image in enumerate(scenes.images):
+        (folder / scenes.label_of(i)).mkdir(exist_ok=True)
+        Image.fromarray(image).save(folder / scenes.label_of(i) / f"{i}.png")
+    return folder
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def served(command, url, log):
+    """A server in a process of its own until the block ends; its pages ask no other machine."""
+    with open(log, "w") as out:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT)
+    try:
+        for _ in range(120):
+            assert process.poll() is None, log.read_text()
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(url, timeout=60).close()
+                break
+            time.sleep(0.5)
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def jupyterlab(folder, tmp):
+    cell = {
+        "cell_type": "code",
+        "id": "app",
+        "metadata": {},
+        "outputs": [],
+        "execution_count": None,
+    }
+    source = (
+        "from utils.app import SearchApp\nfrom utils.images import load_images\n"
+        f"SearchApp(load_images({str(folder)!r}))"
+    )
+    about = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    notebook = {"cells": [{**cell, "source": source}], "metadata": about, "nbformat": 4}
+    (tmp / "app.ipynb").write_text(json.dumps({**notebook, "nbformat_minor": 5}))
+    port = free_port()
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}"]
+    command += ["--LabApp.extension_manager=readonly", "--IdentityProvider.token="]
+    command += [f"--ServerApp.root_dir={tmp}", "--allow-root", "--ServerApp.port_retries=0"]
+    return command, f"http://localhost:{port}/lab/workspaces/app/tree/app.ipynb"
+
+
+def voila(folder, tmp):
+    port = free_port()
+    command = [sys.executable, "-m", "utils.app", str(folder), "--no-browser", f"--port={port}"]
+    return command, f"http://localhost:{port}/"
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with browser() as chromium:
+        yield chromium
+
+
+def run_first_cell(page):
+    prompt = page.locator(".jp-CodeCell .jp-InputPrompt").first
+    for _ in range(30):  # JupyterLab hears no key before it is done with opening
+        page.locator(".jp-CodeCell .cm-content").first.click()
+        page.keyboard.press("Shift+Enter")
+        page.wait_for_timeout(1000)
+        if prompt.text_content() != "[ ]:":
+            break
+
+
+@pytest.fixture(scope="module", params=[jupyterlab, voila], ids=["jupyterlab", "voila"])
+def app(request, folder, chromium, tmp_path_factory):
+    """A page with the app in it, and what it asked of other machines."""
+    tmp = tmp_path_factory.mktemp("served")
+    command, url = request.param(folder, tmp)
+    with served(command, url, tmp / "log"):
+        page = chromium.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(60_000)
+        page.outside = []
+        local = re.compile(r"(https?|wss?)://localhost:\d+/|data:|blob:")
+        page.on("request", lambda asked: local.match(asked.url) or page.outside.append(asked.url))
+        page.goto(url)
+        if request.param is jupyterlab:
+            run_first_cell(page)
+        page.locator(ANSWERS).nth(9).wait_for()
+        yield page
+        page.close()
+
+
+@pytest.fixture
+def page(app):
+    """The app, asked with the first cat."""
+    choose(app, "cat")
+    return app
+
+
+def says(page, pattern):
+    """Wait until the sentence above the answers matches, and return it."""
+    box = page.locator(".la-main > .la-tiles .la-message")
+    page.wait_for_function(
+        "([e, p]) => new RegExp(p).test(e.textContent)", arg=[box.element_handle(), pattern]
+    )
+    return box.text_content()
+
+
+def choose(page, name):
+    find = page.get_by_placeholder("find by name")
+    find.fill(name)
+    find.press("Enter")
+    first = page.locator(f'.la-side .la-tile:not([hidden]) .la-open[aria-label^="{name}"]').first
+    first.click()
+    page.locator(f'.la-top .la-figure:has-text("{name}")').first.wait_for()
+    says(page, f"have its label, {name}")
+
+
+def answers(page):
+    return [t.get_attribute("title") for t in page.locator(f"{ANSWERS} .la-open").all()]
+
+
+def until_changed(page, old):
+    """Wait until the texts of the answers, their distances among them, are others than `old`."""
+    page.wait_for_function(
+        """([tiles, old]) => {
+            const now = [...document.querySelectorAll(tiles)].map(tile => tile.textContent);
+            return now.join() !== old.join();
+        }""",
+        arg=[ANSWERS, old],
+    )
+
+
+def upload(page, name, data):
+    file = {"name": name, "mimeType": "image/png", "buffer": data}
+    page.locator(".la-drop input").set_input_files(file)
+
+
+def test_ten_answers_with_distances_and_right_or_wrong(page):
+    tiles = page.locator(ANSWERS)
+    assert tiles.count() == 10
+    notes = [float(note) for note in tiles.locator(".la-note").all_text_contents()]
+    assert notes == sorted(notes)
+    for tile, id in zip(tiles.all(), answers(page), strict=True):
+        assert tile.get_attribute("data-frame") == ("right" if id.startswith("cat/") else "wrong")
+
+
+def test_a_click_searches_from_an_answer_and_back_returns(page):
+    before = answers(page)
+    page.locator(f"{ANSWERS} .la-open").nth(2).click()
+    page.wait_for_function("n => document.querySelectorAll(n).length > 0", arg=ANSWERS)
+    page.locator(f'.la-open[title="{before[2]}"]').first.wait_for(state="detached")
+    assert before[2] not in answers(page)
+    page.get_by_role("button", name="← back").click()
+    page.locator(f'{ANSWERS} .la-open[title="{before[2]}"]').wait_for()
+    assert answers(page) == before
+
+
+def test_an_upload_finds_its_copy(page, scenes):
+    upload(page, "mine.png", png(scenes.by_label("lemon").images[0]))
+    page.locator('.la-top .la-figure:has-text("mine.png")').wait_for()
+    assert answers(page)[0].startswith("lemon/")
+    assert page.locator(f"{ANSWERS} .la-note").first.text_content() == "0.000"
+    assert page.locator('.la-main [data-frame="wrong"]').count() == 0  # no label, nothing wrong
+
+
+@pytest.mark.parametrize("how", ["drop", "paste"])
+def test_a_picture_is_dropped_or_pasted(page, scenes, how):
+    data = list(png(scenes.by_label("dog").images[0]))
+    page.locator(".la-drop label").evaluate(
+        """(label, [how, bytes]) => {
+            const data = new DataTransfer();
+            data.items.add(new File([new Uint8Array(bytes)], `${how}.png`, {type: "image/png"}));
+            const about = {bubbles: true, cancelable: true};
+            label.dispatchEvent(how === "drop"
+                ? new DragEvent("drop", {dataTransfer: data, ...about})
+                : new ClipboardEvent("paste", {clipboardData: data, ...about}));
+        }""",
+        [how, data],
+    )
+    page.locator(f'.la-top .la-figure:has-text("{how}.png")').wait_for()
+    assert answers(page)[0].startswith("dog/")
+
+
+def test_a_path_is_opened_and_a_wrong_one_answered_in_a_sentence(page, folder):
+    box = page.get_by_placeholder("path of a file")
+    first = sorted((folder / "guitar").iterdir())[0]
+    box.fill(str(first))
+    box.press("Enter")
+    page.locator(f'.la-top .la-figure:has-text("{first.name}")').wait_for()
+    box.fill("/no/such.png")
+    box.press("Enter")
+    assert says(page, "no file") == "There is no file /no/such.png; paste the path of a picture."
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "sentence"),
+    [
+        ("notes.png", b"just words", "notes.png cannot be read: not a picture"),
+        ("empty.png", b"", "empty.png cannot be read: an empty file"),
+        ("big.png", b"0" * 20_000_001, "big.png is larger than 20 MB"),
+    ],
+    ids=["text", "empty", "big"],
+)
+def test_a_bad_upload_is_answered_in_a_sentence_and_the_answers_stay(page, name, data, sentence):
+    before = answers(page)
+    upload(page, name, data)
+    says(page, sentence)
+    assert answers(page) == before
+
+
+def test_distance_model_and_background_are_switched(page):
+    before = answers(page)
+    settings = [
+        (page.get_by_label("Model"), "cnn", "cnn-photos"),
+        (page.get_by_label("Distance"), "cosine", "manhattan"),
+    ]
+    for setting, _, other in settings:
+        old = page.locator(f"{ANSWERS}").all_text_contents()
+        setting.select_option(other)
+        until_changed(page, old)
+    assert answers(page) != before
+    page.get_by_label("without background").check()
+    page.locator('.la-top .la-figure:has-text("what stands in it")').wait_for()
+    page.get_by_label("without background").uncheck()
+    page.locator('.la-top .la-figure:has-text("what stands in it")').wait_for(state="detached")
+    for setting, first, _ in settings:
+        old = page.locator(f"{ANSWERS}").all_text_contents()
+        setting.select_option(first)
+        until_changed(page, old)
+    assert answers(page) == before
+
+
+def test_a_model_that_is_not_here_is_said_and_the_old_one_stays(page):
+    before = answers(page)
+    page.get_by_label("Model").select_option("vit-base")
+    assert "vit-base" in says(page, "not on this machine|cannot be reached")
+    assert page.get_by_label("Model").input_value() == "cnn"
+    assert answers(page) == before
+
+
+def test_a_filter_narrows_and_says_where_nothing_is_left(page):
+    page.get_by_label("Among").select_option(index=1)
+    page.get_by_label("that is").select_option("lemon")
+    page.locator(f'{ANSWERS} .la-open[title^="lemon/"]').nth(5).wait_for()
+    assert all(id.startswith("lemon/") for id in answers(page))
+    page.get_by_label("Among").select_option("everything")
+    says(page, "have its label")
+
+
+def test_added_is_found_and_removed_is_not(page, scenes):
+    upload(page, "new cat.png", png(255 - scenes.by_label("cat").images[0]))
+    page.locator('.la-top .la-figure:has-text("new cat.png")').wait_for()
+    page.get_by_placeholder("its label").fill("negative")
+    page.get_by_role("button", name="add to the gallery").click()
+    says(page, "new cat.png is in the gallery")
+    find = page.get_by_placeholder("find by name")
+    find.fill("negative")
+    find.press("Enter")
+    page.locator('.la-side .la-open[title="new cat.png"]').wait_for()
+    gone = answers(page)[0]
+    page.locator(f'{ANSWERS} [data-event="remove"]').first.click()
+    says(page, "undo brings it back")
+    assert gone not in answers(page)
+    for sentence in ("is in the gallery again", "is out of the gallery again"):
+        page.get_by_role("button", name="undo").click()
+        says(page, sentence)
+    assert page.get_by_role("button", name="undo").is_disabled()
+
+
+def test_likes_and_dislikes_make_a_recommendation(page):
+    page.locator(f'{ANSWERS} [data-event="like"]').first.click()
+    page.locator(f'{ANSWERS} [data-event="dislike"]').nth(1).click()
+    liked, disliked = answers(page)[:2]
+    page.get_by_role("button", name="recommend from 1 like").click()
+    page.locator('.la-top .la-figure:has-text("−")').wait_for()
+    assert not {liked, disliked} & set(answers(page))
+    page.get_by_role("button", name="forget likes").click()
+    says(page, "have its label")
+    assert page.get_by_role("button", name="recommend").is_disabled()
+
+
+def test_why_shows_both_pictures_lit(page):
+    page.locator(f'{ANSWERS} [data-event="why"]').nth(1).click()
+    page.locator(".la-why img").nth(1).wait_for()
+    assert "% of it" in page.locator(".la-why").text_content()
+
+
+def test_the_keyboard_reaches_everything(page):
+    first = page.locator(f"{ANSWERS} .la-open").first
+    first.focus()
+    page.keyboard.press("ArrowRight")
+    second = answers(page)[1]
+    assert page.evaluate("document.activeElement.title") == second
+    page.keyboard.press("Tab")  # from a picture to its own tools
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="recommend from 1 like").wait_for()
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="recommend from 0 likes").wait_for()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Enter")
+    page.locator(f'{ANSWERS} .la-open[title="{second}"]').wait_for(state="detached")
+    assert page.evaluate("document.activeElement.className") == "la-open"  # the focus stays
+
+
+def places(page):
+    names = (".la-drop", ".la-main > .la-tiles .la-grid", ".la-legend", ".la-why")
+    boxes = [page.locator(name).first.bounding_box() for name in names]
+    return [(round(box["x"]), round(box["y"])) for box in boxes]
+
+
+def test_nothing_moves_at_a_click(page, scenes):
+    before = places(page)
+    page.locator(f"{ANSWERS} .la-open").first.click()
+    says(page, "in")
+    assert places(page) == before
+    upload(page, "a name that is much too long for the place it has got.png", b"no picture")
+    says(page, "cannot be read")
+    assert places(page) == before
+    page.locator(f'{ANSWERS} [data-event="why"]').first.click()
+    page.locator(".la-why img").first.wait_for()
+    assert places(page) == before
+
+
+@pytest.mark.parametrize("width", [1024, 640])
+def test_a_narrow_window_cuts_nothing_off(page, width):
+    page.set_viewport_size({"width": width, "height": 900})
+    page.wait_for_timeout(300)
+    cut = page.evaluate(
+        """() => {
+            const app = document.querySelector(".la-app").getBoundingClientRect();
+            return [...document.querySelectorAll(".la-app *")].filter(e => {
+                const box = e.getBoundingClientRect();
+                return box.width > 1 && (box.right > app.right + 1 || box.right > innerWidth);
+            }).map(e => e.className || e.tagName);
+        }"""
+    )
+    page.set_viewport_size({"width": 1280, "height": 900})
+    assert cut == []
+
+
+def test_no_other_machine_was_asked(page):
+    assert page.outside == []
+
+
+def test_a_folder_that_is_not_there_is_said_before_anything_is_served():
+    command = [sys.executable, "-m", "utils.app", "/no/such/folder"]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ)
+    assert told.returncode != 0
+    assert "/no/such/folder" in told.stderr
+    assert "Traceback" not in told.stderr

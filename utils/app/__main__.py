@@ -1,0 +1,51 @@
+"""`python -m utils.app [IMAGES]`: the search app as a page of its own, served by Voilà."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from utils.images import load_images
+
+HERE = Path(__file__).parent
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m utils.app", description=__doc__)
+    parser.add_argument(
+        "images", nargs="?", default="scenes", help="a folder of pictures, or scenes, emoji"
+    )
+    parser.add_argument("--port", type=int, default=8866)
+    parser.add_argument("--no-browser", action="store_true", help="only serve it")
+    asked = parser.parse_args()
+    try:
+        pictures = load_images(asked.images)  # what is wrong with them is better said here
+    except (OSError, ValueError) as error:
+        sys.exit(str(error))
+    print(f"{pictures}; the page opens at http://localhost:{asked.port}, Ctrl-C ends it.")
+    is_folder = asked.images not in ("scenes", "emoji", "cifar10")
+    os.environ["IMAGES"] = str(Path(asked.images).resolve()) if is_folder else asked.images
+    os.environ["JUPYTER_PATH"] = os.pathsep.join(
+        [str(HERE / "jupyter"), *filter(None, [os.environ.get("JUPYTER_PATH")])]
+    )
+    serve(asked.port, browser=not asked.no_browser)
+
+
+def serve(port: int, browser: bool) -> None:
+    """Serve the page until it is interrupted."""
+    from voila.app import Voila
+
+    Voila.launch_instance(
+        [
+            str(HERE / "page.py"),
+            f"--port={port}",
+            "--Voila.port_retries=0",
+            "--template=lookalike",
+            '--VoilaConfiguration.extension_language_mapping={".py": "python"}',
+            *([] if browser else ["--no-browser"]),
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main()

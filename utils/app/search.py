@@ -1,0 +1,284 @@
+"""What the app does, without a screen: a gallery, a question, its answers, and the way back."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from utils.background import find_masks, load_session, remove_background
+from utils.embed import embed
+from utils.embedder import Embedder
+from utils.explain import Why, similarity_maps
+from utils.folder import read_picture
+from utils.images import ImageSet, Labeling
+from utils.index import ExactIndex
+from utils.models import load_model
+
+DISLIKE = 0.5  # how much a dislike weighs against a like
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is asked with: pictures of the gallery by their ids, or one from outside.
+
+    id : of the gallery's picture, or "". image : uint8, H×W×3. name : what to call it.
+    """
+
+    id: str
+    image: np.ndarray
+    name: str
+
+
+class Answers(NamedTuple):
+    """ids of the gallery, nearest first; their distances; the seconds it took."""
+
+    ids: list[str]
+    distances: list[float]
+    seconds: float
+
+
+class Search:
+    """A gallery that is asked by pictures, under one model and one distance at a time.
+
+    Pictures may be added and removed, and each of both undone. A picture that was removed is known
+    still, so that an undo costs nothing.
+
+    Parameters
+    ----------
+    pictures : the gallery. model : a name for `load_model`, or an Embedder. metric : one of
+        `utils.distances.METRICS` but mahalanobis. plain : True to take the backgrounds away.
+    """
+
+    def __init__(
+        self,
+        pictures: ImageSet,
+        model: str | Embedder = "cnn",
+        metric: str = "cosine",
+        plain: bool = False,
+    ) -> None:
+        if not len(pictures):
+            raise ValueError("An empty gallery cannot be searched; load at least one picture.")
+        self._known = pictures
+        self._at = {id: i for i, id in enumerate(pictures.ids)}
+        self._models: dict[str, Embedder] = {}
+        self._vectors: dict[tuple[str, bool], np.ndarray] = {}  # a row for each known picture
+        self._masks = np.empty((0, *pictures.images.shape[1:3]), np.uint8)
+        self._session: Any = None
+        self.done: list[tuple[str, str]] = []  # what can be undone: ("add" or "remove", id)
+        self.index = ExactIndex()
+        self._fill(model, metric, plain, list(pictures.ids))
+
+    def use(
+        self,
+        model: str | Embedder | None = None,
+        metric: str | None = None,
+        plain: bool | None = None,
+    ) -> None:
+        """Change the model, the distance, or whether backgrounds are taken away; None keeps it."""
+        self._fill(
+            self.model if model is None else model,
+            self.index.metric if metric is None else metric,
+            self.plain if plain is None else plain,
+            self.index.ids,
+        )
+
+    def _fill(self, model: str | Embedder, metric: str, plain: bool, ids: Sequence[str]) -> None:
+        """Make the index anew; nothing has changed if the model cannot be had."""
+        if isinstance(model, str):
+            if model not in self._models:
+                self._models[model] = load_model(model)
+            model = self._models[model]
+        index = ExactIndex(metric, model.digest)
+        rows = [self._at[id] for id in ids]
+        if rows:
+            vectors = self._embedded(model, plain)[rows]
+            index.add(ids, vectors, [self._payload(i) for i in rows])
+        self.model, self.plain, self.index = model, plain, index
+
+    def _embedded(self, model: Embedder, plain: bool) -> np.ndarray:
+        """One vector a known picture, only the new ones computed."""
+        kept = self._vectors.get((model.name, plain), np.empty((0, model.dim), np.float32))
+        if len(kept) < len(self._known):
+            new = self._known[len(kept) :]
+            if plain:
+                new = remove_background(new, masks=self._found_masks()[len(kept) :])
+            kept = np.concatenate([kept, embed(model, new)])
+            self._vectors[model.name, plain] = kept
+        return kept
+
+    def _found_masks(self) -> np.ndarray:
+        missing = self._known[len(self._masks) :]
+        if len(missing):
+            self._session = self._session or load_session()
+            self._masks = np.concatenate([self._masks, find_masks(missing, self._session)])
+        return self._masks
+
+    def _payload(self, i: int) -> dict[str, str]:
+        known = self._known
+        told = {known.labeling: known.label_of(i)}
+        for name, (labels, classes) in known.others.items():
+            told[name] = classes[labels[i]] if labels[i] >= 0 else ""
+        return told
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def labelings(self) -> dict[str, list[str]]:
+        """What can be filtered by: the labels that occur, by labeling, each in order."""
+        names = [self._known.labeling, *self._known.others]
+        told = self.index.payload.values()
+        return {name: sorted({p[name] for p in told} - {""}) for name in names}
+
+    def query(self, id: str) -> Query:
+        """A picture of the gallery as a query. Raises KeyError for an unknown id."""
+        if id not in self._at:
+            raise KeyError(f"There is no picture {id!r} in this gallery.")
+        i = self._at[id]
+        return Query(id, self._known.images[i], self._known.label_of(i) or id)
+
+    def outside(self, source: Path | bytes, name: str) -> Query:
+        """A picture from a file or its bytes as a query.
+
+        Raises UnreadablePicture for what is not a picture.
+        """
+        return Query("", read_picture(source, self._known.images.shape[1]), name)
+
+    def named(self, text: str) -> list[str]:
+        """Ids of the pictures whose label or id holds the text, one of each label first."""
+        ids = [id for id in self.index.ids if text.lower() in f"{self.label(id)} {id}".lower()]
+        first = {self.label(id) or id: id for id in reversed(ids)}.values()
+        return list(dict.fromkeys([*reversed(first), *ids]))
+
+    def label(self, id: str) -> str:
+        """The label of a known picture, "" where it has none."""
+        return self._known.label_of(self._at[id]) if id in self._at else ""
+
+    def ask(self, query: Query, k: int = 10, where: Mapping[str, Any] | None = None) -> Answers:
+        """The k nearest pictures, fewer where there are not so many; never the query itself."""
+        started = time.perf_counter()
+        return self._nearest(self._vector(query), {query.id}, k, where, started)
+
+    def recommend(
+        self,
+        likes: Sequence[str],
+        dislikes: Sequence[str] = (),
+        k: int = 10,
+        where: Mapping[str, Any] | None = None,
+    ) -> Answers:
+        """What lies near the mean of what is liked and away from what is not.
+
+        Rocchio 1971, "Relevance feedback in information retrieval": the query is the mean of the
+        liked vectors less DISLIKE times the mean of the disliked ones.
+
+        Raises ValueError without a like.
+        """
+        if not likes:
+            raise ValueError("Like at least one picture, and others like it can be found.")
+        started, vectors = time.perf_counter(), self._embedded(self.model, self.plain)
+        wish = vectors[[self._at[id] for id in likes]].mean(0)
+        if dislikes:
+            wish = wish - DISLIKE * vectors[[self._at[id] for id in dislikes]].mean(0)
+        return self._nearest(wish, {*likes, *dislikes}, k, where, started)
+
+    def _vector(self, query: Query) -> np.ndarray:
+        if query.id:
+            return self._embedded(self.model, self.plain)[self._at[query.id]]
+        image = query.image[None]
+        if self.plain:
+            image = self.without_background(query)[0][None]
+        return embed(self.model, image, cache=False)[0]
+
+    def _nearest(
+        self, vector: np.ndarray, but: set[str], k: int, where: Any, started: float
+    ) -> Answers:
+        most = min(k + len(but), self.index.count(where))
+        near: list[tuple[str, float]] = []
+        if most:
+            ids, distances = self.index.search(vector[None], most, where)
+            near = list(zip(ids[0].tolist(), distances[0].tolist(), strict=True))
+        near = [(id, distance) for id, distance in near if id not in but][:k]
+        seconds = time.perf_counter() - started
+        return Answers([id for id, _ in near], [distance for _, distance in near], seconds)
+
+    def without_background(self, query: Query) -> tuple[np.ndarray, np.ndarray]:
+        """The query's picture on white, and the mask that was found: uint8 H×W×3 and H×W."""
+        if query.id:
+            mask = self._found_masks()[self._at[query.id]]
+        else:
+            self._session = self._session or load_session()
+            mask = find_masks(_single(query), self._session)[0]
+        plain = remove_background(_single(query), masks=mask[None])
+        return plain.images[0], mask
+
+    def why(self, query: Query, id: str) -> Why:
+        """What each place of the query and of an answer gives to their likeness."""
+        other = self.query(id)
+        pair = [query, other]
+        images = [self.without_background(q)[0] if self.plain else q.image for q in pair]
+        return similarity_maps(self.model, *images)
+
+    def add(self, query: Query, label: str = "") -> str:
+        """Put a picture from outside into the gallery, perhaps with a label; the id it got.
+
+        Its id is its name, with a number where that is taken.
+        """
+        id, times = query.name, 1
+        while id in self._at:
+            times += 1
+            id = f"{query.name} ({times})"
+        self._known = _with(self._known, query.image, id, label)
+        self._at[id] = len(self._known) - 1
+        self._put(id)
+        self.done.append(("add", id))
+        return id
+
+    def remove(self, id: str) -> None:
+        """Take a picture out of the gallery. Raises KeyError for an unknown id."""
+        self.index.remove([id])
+        self.done.append(("remove", id))
+
+    def undo(self) -> str:
+        """Take back the last add or remove; a sentence on what it was.
+
+        Raises ValueError where nothing was done.
+        """
+        if not self.done:
+            raise ValueError("There is nothing to undo: no picture was added or removed.")
+        what, id = self.done.pop()
+        if what == "add":
+            self.index.remove([id])
+            return f"{id} is out of the gallery again."
+        self._put(id)
+        return f"{id} is in the gallery again."
+
+    def _put(self, id: str) -> None:
+        row = self._at[id]
+        vectors = self._embedded(self.model, self.plain)
+        self.index.add([id], vectors[[row]], [self._payload(row)])
+
+
+def _single(query: Query) -> ImageSet:
+    return ImageSet(query.image[None], np.array([-1]), [], [query.id or "query"])
+
+
+def _with(pictures: ImageSet, image: np.ndarray, id: str, label: str) -> ImageSet:
+    """The pictures and one more; a label that is new becomes a class."""
+    classes = list(pictures.classes)
+    if label and label not in classes:
+        classes.append(label)
+    others = {
+        name: Labeling(np.append(labels, -1), names)
+        for name, (labels, names) in pictures.others.items()
+    }
+    return replace(
+        pictures,
+        images=np.concatenate([pictures.images, image[None]]),
+        labels=np.append(pictures.labels, classes.index(label) if label else -1),
+        classes=classes,
+        ids=[*pictures.ids, id],
+        masks=None,
+        others=others,
+    )
