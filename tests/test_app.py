@@ -18,6 +18,7 @@ from PIL import Image
 from tools.slides import browser
 from utils import ROOT
 from utils.app import Search
+from utils.app.search import DISLIKE
 from utils.embed import embed
 from utils.explain import similarity_maps, spotlight
 from utils.folder import UnreadablePicture
@@ -76,7 +77,7 @@ def test_a_picture_from_outside_finds_its_copy_first(search, scenes):
 def test_likes_and_dislikes_are_rocchio(search, scenes):
     likes, dislikes = [scenes.ids[0], scenes.ids[9]], [scenes.ids[20]]
     answers = search.recommend(likes, dislikes)
-    wish = lambda v: (v[0] + v[9]) / 2 - 0.5 * v[20]  # noqa: E731
+    wish = lambda v: (v[0] + v[9]) / 2 - DISLIKE * v[20]  # noqa: E731
     assert answers.ids == brute(scenes, wish, {*likes, *dislikes})
     with pytest.raises(ValueError, match="Like at least one"):
         search.recommend([], dislikes)

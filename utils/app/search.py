@@ -17,7 +17,7 @@ from utils.images import ImageSet, Labeling
 from utils.index import ExactIndex
 from utils.models import load_model
 
-DISLIKE = 0.5  # how much a dislike weighs against a like
+DISLIKE = 0.2  # how much a dislike weighs against a like: chosen by recipes.recommendation
 
 
 @dataclass(frozen=True)
