@@ -1,7 +1,10 @@
-"""What likes and dislikes are worth, for users whose taste is a category: results/recommendation.json.
+"""What likes and dislikes are worth to users whose taste is a category.
+
+    python -m recipes.recommendation                    (ten seconds on 2 cores)
 
 A user likes a few pictures of one category and sees ten. Then they tick what is wrong, and see ten
 more. The weight of a dislike is chosen on validation things; all else is measured on test things.
+Writes results/recommendation.json, which the deck of lesson 06 quotes.
 """
 
 import numpy as np
@@ -80,7 +83,7 @@ def main() -> None:
     validation = measure("validation")
     worth = {w: np.mean([validation[str(n)][f"next_{w}"] for n in LIKES]) for w in WEIGHTS}
     chosen = max(worth, key=lambda weight: worth[weight])
-    record = {"chosen_weight": chosen, "validation": validation, "test": measure("test")}
+    record = {"users": USERS * len(SEEDS), "chosen_weight": chosen, "validation": validation, "test": measure("test")}
     write_json(ROOT / "results" / "recommendation.json", {**about, **record})
 
 

@@ -1,0 +1,458 @@
+# %% [markdown]
+# # 06 · Can anyone use it?
+# A search that needs Python is a search for us alone. We build one that needs a mouse: first in ten lines, then a whole app, and we find out what it takes to answer anybody's picture, in time, and with a reason.
+#
+# **After this lesson you can**
+# - turn a search into something one can click, in ten lines;
+# - search your own folder of photos in an app, in the notebook or on a page of its own;
+# - say how long an answer takes, and where that time goes;
+# - show *why* two pictures are alike, place by place, in shares that add up to the score;
+# - recommend pictures from likes and dislikes, and know when a dislike does harm.
+#
+# *Before you start: lessons 00 and 01. {{results:lessons.06_search_demo.seconds:.0f}} seconds to run on two cores, no GPU, no network.*
+
+# %%
+from utils.course import check, start
+
+BIG = False  # True: ResNet-50 answers in the app, downloaded on first use
+start("06_search_demo", big=BIG)
+
+# %% [markdown]
+# ## 1 · A search without a screen
+# Before anything can be clicked, there must be something to ask. `Search` holds a gallery, a network and the index of lesson 00. It is asked by a **query**: a picture of the gallery, or one from outside.
+
+# %%
+import numpy as np
+
+from utils.app import Search
+from utils.images import load_images
+from utils.plots import show_neighbours
+
+gallery = load_images("scenes", split="test")
+search = Search(gallery)
+query = search.query(gallery.by_label("owl").ids[0])
+answers = search.ask(query, k=8)
+asked = gallery[[gallery.ids.index(query.id)]]
+right = sum(search.label(id) == "owl" for id in answers.ids)
+show_neighbours(
+    asked,
+    gallery,
+    np.array([answers.ids]),
+    np.array([answers.distances]),
+    title=f"An owl, asked for eight: {right} are owls",
+)
+
+# %%
+print(f"{len(search):,} pictures searched in {1000 * answers.seconds:.1f} ms")
+check("An owl finds an owl first", search.label(answers.ids[0]) == "owl")
+check("The query is not its own answer", query.id not in answers.ids)
+
+# %% [markdown]
+# ## 2 · A dropdown and a grid, in ten lines
+# **ipywidgets** are buttons, sliders and menus that live in a notebook. Each is two halves: what we see is in the browser, and a Python object with the same value is in the kernel. `observe` calls a function of ours when the value
+# changes. *Choose another thing.*
+
+# %%
+import ipywidgets as widgets
+
+from utils.app.widgets import data_url
+
+menu = widgets.Dropdown(options=sorted(set(search.labelings()["thing"])), value="owl")
+grid = widgets.HTML()
+
+
+def answer(_=None):
+    first = gallery.by_label(menu.value).ids[0]
+    shown = [first, *search.ask(search.query(first), k=9).ids]
+    pictures = [f'<img width=72 alt="{search.label(id)}" src="{data_url(search.query(id).image)}">' for id in shown]
+    grid.value = " ".join(pictures)
+
+
+menu.observe(answer, "value")
+answer()
+widgets.VBox([menu, grid])
+
+# %% [markdown]
+# That is a search app. The function is called no matter who changes the value, so we can try it without a mouse:
+
+# %%
+before = grid.value
+menu.value = "pizza"
+check("Another choice, other pictures", grid.value != before)
+check("The first picture is a pizza", 'alt="pizza"' in grid.value.split(">")[0])
+menu.value = "owl"
+
+# %% [markdown]
+# ## 3 · Anybody's picture
+# The gallery's pictures are tidy: square, upright, 64 pixels. What people upload is not. We make four uploads from one photo of a cat: as it is, lying on its side with a note in the file to turn it (**EXIF**; phones do that), on a transparent ground,
+# and a text that calls itself a picture. *Which of them will be answered?*
+
+# %%
+import io
+
+import skimage.data
+from PIL import Image
+
+cat = Image.fromarray(skimage.data.chelsea())
+
+
+def as_file(picture, format, **how):
+    file = io.BytesIO()
+    picture.save(file, format, **how)
+    return file.getvalue()
+
+
+turned = Image.Exif()
+turned[0x0112] = 6  # "show me a quarter turn clockwise"
+see_through = cat.copy()
+see_through.putalpha(255)
+uploads = {
+    "as it is": as_file(cat, "JPEG", quality=95),
+    "on its side": as_file(cat.rotate(90, expand=True), "JPEG", quality=95, exif=turned),
+    "transparent": as_file(see_through, "PNG"),
+    "a text": b"I am a cat.",
+}
+
+# %%
+from utils.folder import UnreadablePicture
+
+read, said = {}, {}
+for name, data in uploads.items():
+    try:
+        read[name] = search.outside(data, name)
+    except UnreadablePicture as error:
+        said[name] = str(error)
+said
+
+# %%
+from utils.images import ImageSet
+from utils.plots import show_images
+
+seen = np.stack([upload.image for upload in read.values()])
+show_images(
+    ImageSet(seen, np.full(len(seen), -1), [], list(read)),
+    captions=list(read),
+    title="Three uploads, one cat: upright, square, on white",
+)
+
+# %%
+first_ten = {name: search.ask(upload).ids for name, upload in read.items()}
+check("A text is refused in a sentence, not by a crash", said == {"a text": "not a picture"})
+check("Turned or not, the cat is answered the same", first_ten["on its side"][:3] == first_ten["as it is"][:3])
+check("So is the one on a transparent ground", first_ten["transparent"][:3] == first_ten["as it is"][:3])
+
+# %% [markdown]
+# ## 4 · The app
+# The rest of an app is patience: a place to drop a picture, menus for the network and the distance, a way back, a message for every mistake. It is written in `utils/app`, and it is the same `Search` behind it. *Drop a photo of yours on it. Click
+# an answer to search from it. Press **?** to ask why. Take the background away, and see what the network is asked with.*
+
+# %%
+from utils.app import SearchApp
+
+app = SearchApp(gallery)
+if BIG:
+    app.model.value = "resnet50"
+app
+
+# %% [markdown]
+# `SearchApp(load_images("path/of/your/photos"))` does the same on a folder of yours; the folders in it become labels. Everything one can click, one can also call:
+
+# %%
+name = app.search.add(read["as it is"], label="cat")
+app.ask(app.search.outside(uploads["on its side"], "again.jpg"))
+found = app.answers.ids[0]
+print(app.grid.message)
+app.search.undo()
+app.ask(app.search.outside(uploads["on its side"], "again.jpg"))
+check("A picture that was added is found by its twin", found == name)
+check("Undo takes it out again", name not in app.answers.ids)
+
+# %% [markdown]
+# ## 5 · How long may it take?
+# Miller (1968) and Nielsen (1993) give three limits that held for every machine since: a tenth of a second feels like our own doing, one second like waiting, after ten we are gone. *We ask with an upload. Which step takes longest: reading the
+# file, embedding, searching, or drawing ten answers?*
+
+# %%
+import time
+
+from utils.app.widgets import tile
+from utils.embed import embed
+from utils.plots import show_bars
+
+upload = search.outside(uploads["as it is"], "cat.jpg")
+vector = embed(search.model, upload.image[None], cache=False)
+ten = [search.query(id) for id in search.ask(upload).ids]
+steps = {
+    "read the file": lambda: search.outside(uploads["as it is"], "cat.jpg"),
+    "embed": lambda: embed(search.model, upload.image[None], cache=False),
+    "search": lambda: search.index.search(vector, 10),
+    "draw ten answers": lambda: [tile(q.id, q.image, q.name) for q in ten],
+}
+
+
+def milliseconds(step, times=30):
+    """The median of some runs, which forgets the odd slow one."""
+    taken = []
+    for _ in range(times):
+        started = time.perf_counter()
+        step()
+        taken.append(time.perf_counter() - started)
+    return 1000 * float(np.median(taken))
+
+
+spent = {name: milliseconds(step) for name, step in steps.items()}
+show_bars(
+    spent,
+    unit="milliseconds, median of 30",
+    title=f"An answer takes {sum(spent.values()):.0f} ms: the longest is to {max(spent, key=spent.get)}",
+)
+
+# %%
+check("All of it together is within a tenth of a second", sum(spent.values()) < 100)
+check("The search itself takes less than half of it", spent["search"] < sum(spent.values()) / 2)
+
+# %% [markdown]
+# A benchmark did the same with a gallery of ten thousand: from the click until ten other pictures are on the screen, {{results:app.browser_ms.median:.0f}} ms in a browser, of which the kernel needs {{results:app.kernel_ms.with_screen.median:.0f}} with an
+# upload. What happens at a million is the question of lesson 07.
+#
+# ## 6 · Why this one?
+# A score alone convinces nobody. Our network's embedding is a **mean over places** (lesson 01): each place of the last maps gives a vector, and the embedding is their mean, made one long. Then the cosine of two embeddings *u* and *v* is a sum over the
+# places *p* of the first picture:
+#
+# $$\cos(u, v) = \sum_p \frac{u_p \cdot v}{n\,\lVert u \rVert\,\lVert v \rVert}, \qquad u = \frac{1}{n} \sum_p u_p$$
+#
+# So each place has its share of the score, and the shares are no guess: they add up. (Zhou et al. 2016 for classes, Stylianou et al. 2019 for pairs of pictures.) *Where will an owl's share be?*
+
+# %%
+import torch
+
+cnn = search.model
+pair = np.stack([query.image, search.query(answers.ids[0]).image])
+with torch.inference_mode():
+    (x,) = cnn.inputs(pair, 2)
+    maps = cnn.module.maps(x)  # 2 pictures × channels × 6 × 6 places
+    places = cnn.module.head(maps.permute(0, 2, 3, 1).flatten(0, 2))
+places = places.reshape(2, 36, -1).numpy()
+u, v = places.mean(axis=1)
+shares = places[0] @ v / (36 * np.linalg.norm(u) * np.linalg.norm(v))
+print(f"the 36 shares add up to {shares.sum():.4f}")
+
+# %%
+from utils.explain import similarity_maps, spotlight
+
+why = similarity_maps(cnn, *pair)
+score = 1 - answers.distances[0]
+check("The shares add up to the cosine", np.isclose(shares.sum(), score, atol=1e-4))
+check("utils.explain has the same ones", np.allclose(shares, why.first.ravel(), atol=1e-5))
+
+# %%
+from utils.plots import show_grid
+
+lit, ids = {"query": [], "answer": []}, answers.ids[:6]
+for id in ids:
+    why = search.why(query, id)
+    lit["query"].append(spotlight(query.image, why.first))
+    lit["answer"].append(spotlight(search.query(id).image, why.second))
+show_grid(lit, title="Bright where the score comes from: on the owl, and not only there")
+
+# %% [markdown]
+# The scenes' own masks tell what belongs to the thing and what to the background. Over two hundred queries and their nearest answers: *how much of the score comes from within the thing, which covers less than a third of the picture?*
+
+# %%
+from utils.distances import nearest
+
+vectors = embed(cnn, gallery)
+near, _ = nearest(vectors, vectors, 1, leave_one_out=True)
+rng = np.random.default_rng(0)
+inside, covered, peaks = [], [], []
+for i in rng.choice(len(gallery), 200, replace=False):
+    shares = similarity_maps(cnn, gallery.images[i], gallery.images[near[i, 0]]).first
+    mask = Image.fromarray(gallery.masks[i]).resize(shares.shape, Image.Resampling.BOX)
+    mask = np.asarray(mask) / 255
+    inside.append((shares * mask).sum() / shares.sum())
+    covered.append(mask.mean())
+    peaks.append(mask.flat[shares.argmax()])
+show_bars(
+    {"of the picture": np.mean(covered), "of the score": np.mean(inside), "of the brightest place": np.mean(peaks)},
+    unit="share that lies within the thing, mean of 200 queries",
+    title=f"The thing covers {np.mean(covered):.0%} and gives {np.mean(inside):.0%} of the score",
+)
+
+# %%
+check("The thing gives more than its area", np.mean(inside) > 1.5 * np.mean(covered))
+check("… but a third of the score or more comes from around it", np.mean(inside) < 2 / 3)
+
+# %% [markdown]
+# A place of the last maps has seen more than its own square: its light spills over the edge (lesson 01, receptive field). So this is where the *network* finds the score, not a cut-out of the thing. For the transformer, whose [CLS] is no mean, the app
+# shows something else: the best match of each patch.
+#
+# ## 7 · More like these
+# A search answers one picture. A **recommendation** answers a person: some pictures they like, some they do not. The oldest idea still works (Rocchio 1971): the mean of the likes, less a little of the mean of the dislikes, is a query like any other.
+
+# %%
+likes = [gallery.by_label(name).ids[0] for name in ("owl", "lion", "shark")]
+wish = search.recommend(likes, k=8)
+liked = gallery[[gallery.ids.index(id) for id in likes]]
+more = gallery[[gallery.ids.index(id) for id in wish.ids]]
+category = gallery.relabel("category")
+kinds = [category.label_of(gallery.ids.index(id)) for id in wish.ids]
+show_grid(
+    {"liked": liked.images, "recommended": more.images},
+    title=f"Three animals liked: {kinds.count('animals-nature')} of eight recommended are of nature",
+)
+
+# %%
+named = [vectors[gallery.ids.index(id)] for id in likes]
+mean = np.mean(named, axis=0)
+ranked = np.argsort(-(vectors @ mean), kind="stable")
+by_hand = [gallery.ids[i] for i in ranked if gallery.ids[i] not in likes][:8]
+check("In the open: the nearest to the mean of the liked vectors", by_hand == wish.ids)
+
+# %% [markdown]
+# Is it any good? A recipe plays {{results:recommendation.users:d}} users whose taste is one category. Each likes a few pictures and is shown ten. *Does it help to like more? Is the mean a good summary of a taste, or is it better to ask for pictures that
+# are near to **any** of the likes?*
+
+# %%
+from utils.course import measured
+from utils.plots import show_curve
+
+taste = measured("recommendation")["test"]
+counts = [1, 2, 3, 5, 8]
+by_mean = [taste[str(n)]["mean"] for n in counts]
+by_nearest = [taste[str(n)]["nearest"] for n in counts]
+show_curve(
+    counts,
+    {"near the mean of the likes": by_mean, "near any of the likes": by_nearest},
+    xlabel="likes",
+    ylabel="right ones among ten",
+    levels={"chance": taste["chance"]["share"]},
+    title=f"A taste is not a point: {by_nearest[-1]:.0%} against {by_mean[-1]:.0%} at eight likes",
+)
+
+# %%
+check("Each like more helps", np.all(np.diff(by_mean) > 0))
+check("From two likes on, near any of them is better than near their mean", np.all(np.array(by_nearest[1:]) > by_mean[1:]))
+
+# %% [markdown]
+# And dislikes? Each user then dislikes what was wrong among the ten, and is shown ten others. Rocchio's formula leaves open how much a dislike weighs. Books advise to take it away. *How much of it?*
+
+# %%
+weights = [0, 10, 20, 30, 50, 100]
+after = {n: [taste[str(n)][f"next_{w}"] for w in weights] for n in (1, 3, 8)}
+show_curve(
+    [w / 100 for w in weights],
+    {f"{n} like{'s' * (n > 1)}": shares for n, shares in after.items()},
+    xlabel="weight of the dislikes",
+    ylabel="right ones among the next ten",
+    title=f"A little dislike helps, a full one ruins: {after[8][0]:.0%} becomes {after[8][-1]:.0%}",
+)
+
+# %%
+check("A fifth of a like helps, for one like and for eight", all(a[2] > a[0] for a in after.values()))
+check("With eight likes a full dislike does harm", after[8][-1] < 0.6 * after[8][0])
+
+# %% [markdown]
+# What was wrong among the first ten lay *near* the likes, or it would not have been shown. Take all of it away, and what remains of the likes points nowhere. The app takes the fifth that the recipe chose, on other things than these.
+#
+# ## 8 · A page of its own
+# Who only wants to search should see no code. **Voilà** runs a notebook, hides its cells and shows what is left, widgets and all:
+#
+# ```
+# make app                          # the course's scenes
+# make app IMAGES=path/of/photos    # yours
+# ```
+#
+# Each visitor of the page gets a Python of their own. *How much memory is that?*
+
+# %%
+import psutil
+
+used = psutil.Process().memory_info().rss / 1e9
+print(f"this kernel holds {used:.1f} GB; ten visitors would need {10 * used:.0f} GB")
+check("A kernel a visitor is a lot: more than 300 MB each", used > 0.3)
+
+# %% [markdown]
+# Good for a few people in a room. For a thousand, lesson 10 builds a service that shares one network and one index.
+#
+# ## Exercises
+# ### Exercise 06.1 · Only dogs, please
+# A user wants answers of one kind. Write `search_among(vectors, query, allowed, k)`: `vectors` are N×D, each of length 1, `query` is D long, `allowed` is N times True or False. Return the positions *in the gallery* of the `k` most similar by cosine among those allowed,
+# best first; fewer where fewer are allowed.
+
+# %% tags=["solution"] id="ex-06-1"
+def search_among(vectors, query, allowed, k):
+    at = np.flatnonzero(allowed)
+    order = np.argsort(-(vectors[at] @ query), kind="stable")
+    return at[order[:k]]
+
+
+# %% tags=["grader"] id="grade-06-1"
+from utils.course import exercise
+
+exercise("06.1", search_among)
+
+# %% [markdown]
+# ### Exercise 06.2 · Shares
+# Write `shares(places, other)`: `places` is h×w×D, what each place gives before the mean; `other` is the other picture's embedding, D long, of any length. Return h×w shares that add up to the cosine between the mean of the places and `other`.
+
+# %% tags=["solution"] id="ex-06-2"
+def shares(places, other):
+    mean = places.mean(axis=(0, 1))
+    n = places.shape[0] * places.shape[1]
+    return places @ other / (n * np.linalg.norm(mean) * np.linalg.norm(other))
+
+
+# %% tags=["grader"] id="grade-06-2"
+exercise("06.2", shares)
+
+# %% [markdown]
+# ### Exercise 06.3 · A taste is many points
+# Write `recommend(vectors, likes, dislikes, k)`: `vectors` are N×D, each of length 1; `likes` and `dislikes` are lists of positions in it, `dislikes` may be empty. Rank by the cosine to the *nearest like*; leave out what is nearer to a dislike than to any like, and everything
+# that was liked or disliked itself. Return at most `k` positions, best first.
+
+# %% tags=["solution"] id="ex-06-3"
+def recommend(vectors, likes, dislikes, k):
+    liking = (vectors @ vectors[likes].T).max(axis=1)
+    disliking = np.full(len(vectors), -np.inf)
+    if len(dislikes):
+        disliking = (vectors @ vectors[dislikes].T).max(axis=1)
+    wanted = liking >= disliking
+    wanted[[*likes, *dislikes]] = False
+    order = np.argsort(-liking, kind="stable")
+    return order[wanted[order]][:k]
+
+
+# %% tags=["grader"] id="grade-06-3"
+exercise("06.3", recommend)
+
+# %% [markdown]
+# ## Quiz
+# <details><summary>1. Why must a filter work before the ten best are taken, not after?</summary>
+#
+# After it, nothing may be left: the ten nearest pictures of an owl may hold no dog, though the gallery is full of them. Then the user reads "nothing found", which is false.
+# </details>
+#
+# <details><summary>2. An upload of a phone's photo is answered with pictures lying on their side. What was forgotten?</summary>
+#
+# The EXIF note. The pixels in the file lie as the sensor lay; the file says how to turn them. Libraries give the raw pixels unless asked.
+# </details>
+#
+# <details><summary>3. Why do the shares of places add up to the cosine for our CNN and not for a transformer's [CLS]?</summary>
+#
+# The CNN's embedding is the mean over places, and a dot product with a mean is the mean of dot products. [CLS] is made by attention and layers that mix the patches in ways that are no sum.
+# </details>
+#
+# <details><summary>4. Eight likes and eight dislikes of equal weight give answers as bad as chance. Why?</summary>
+#
+# The disliked were shown because they lie near the likes. The difference of two means that are near each other is short and points anywhere.
+# </details>
+#
+# ## In one paragraph
+# A search becomes an app when anybody's picture is answered: read in whatever shape it comes, refused in a sentence where it cannot be, within a tenth of a second, most of which is not the search. An embedding that is a mean over places can tell which place gave which share of the score: more than half
+# comes from the thing, the rest from around it. Likes make a query: the more the better, and near *any* of them better than near their mean. Dislikes help in small doses.
+#
+# ## Go further
+# - Rocchio, *Relevance feedback in information retrieval* (1971): likes and dislikes as a query.
+# - Miller, *Response time in man-computer conversational transactions* (1968); Nielsen, *Usability Engineering* (1993): a tenth of a second, one, ten.
+# - Zhou et al., *Learning Deep Features for Discriminative Localization* (2016): a mean over places can be split.
+# - Stylianou, Souvenir & Pless, *Visualizing Deep Similarity Networks* (2019): the same for pairs.
