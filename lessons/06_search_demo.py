@@ -30,21 +30,21 @@ from utils.plots import show_neighbours
 
 gallery = load_images("scenes", split="test")
 search = Search(gallery)
-query = search.query(gallery.by_label("owl").ids[0])
+query = search.query(gallery.by_label("panda").ids[0])
 answers = search.ask(query, k=8)
 asked = gallery[[gallery.ids.index(query.id)]]
-right = sum(search.label(id) == "owl" for id in answers.ids)
+right = sum(search.label(id) == "panda" for id in answers.ids)
 show_neighbours(
     asked,
     gallery,
     np.array([answers.ids]),
     np.array([answers.distances]),
-    title=f"An owl, asked for eight: {right} are owls",
+    title=f"A panda finds {right} pandas, and they come first",
 )
 
 # %%
 print(f"{len(search):,} pictures searched in {1000 * answers.seconds:.1f} ms")
-check("An owl finds an owl first", search.label(answers.ids[0]) == "owl")
+check("The first four are pandas", [search.label(id) for id in answers.ids[:4]] == 4 * ["panda"])
 check("The query is not its own answer", query.id not in answers.ids)
 
 # %% [markdown]
@@ -57,14 +57,17 @@ import ipywidgets as widgets
 
 from utils.app.widgets import data_url
 
-menu = widgets.Dropdown(options=sorted(set(search.labelings()["thing"])), value="owl")
+menu = widgets.Dropdown(options=sorted(set(search.labelings()["thing"])), value="panda")
 grid = widgets.HTML()
 
 
 def answer(_=None):
     first = gallery.by_label(menu.value).ids[0]
     shown = [first, *search.ask(search.query(first), k=9).ids]
-    pictures = [f'<img width=72 alt="{search.label(id)}" src="{data_url(search.query(id).image)}">' for id in shown]
+    pictures = [
+        f'<img width=72 alt="{search.label(id)}" src="{data_url(search.query(id).image)}">'
+        for id in shown
+    ]
     grid.value = " ".join(pictures)
 
 
@@ -80,7 +83,7 @@ before = grid.value
 menu.value = "pizza"
 check("Another choice, other pictures", grid.value != before)
 check("The first picture is a pizza", 'alt="pizza"' in grid.value.split(">")[0])
-menu.value = "owl"
+menu.value = "panda"
 
 # %% [markdown]
 # ## 3 · Anybody's picture
@@ -126,20 +129,27 @@ said
 
 # %%
 from utils.images import ImageSet
-from utils.plots import show_images
 
 seen = np.stack([upload.image for upload in read.values()])
-show_images(
-    ImageSet(seen, np.full(len(seen), -1), [], list(read)),
-    captions=list(read),
-    title="Three uploads, one cat: upright, square, on white",
+asked_with = ImageSet(seen, np.full(len(seen), -1), [], list(read))
+first_ten = {name: search.ask(upload).ids for name, upload in read.items()}
+show_neighbours(
+    asked_with,
+    gallery,
+    np.array([ids[:6] for ids in first_ten.values()]),
+    title="Three files of one cat: upright, square, on white, and answered alike",
 )
 
 # %%
-first_ten = {name: search.ask(upload).ids for name, upload in read.items()}
 check("A text is refused in a sentence, not by a crash", said == {"a text": "not a picture"})
-check("Turned or not, the cat is answered the same", first_ten["on its side"][:3] == first_ten["as it is"][:3])
-check("So is the one on a transparent ground", first_ten["transparent"][:3] == first_ten["as it is"][:3])
+check(
+    "Turned or not, the cat is answered the same",
+    first_ten["on its side"][:3] == first_ten["as it is"][:3],
+)
+check(
+    "So is the one on a transparent ground",
+    first_ten["transparent"][:3] == first_ten["as it is"][:3],
+)
 
 # %% [markdown]
 # ## 4 · The app
@@ -221,7 +231,7 @@ check("The search itself takes less than half of it", spent["search"] < sum(spen
 #
 # $$\cos(u, v) = \sum_p \frac{u_p \cdot v}{n\,\lVert u \rVert\,\lVert v \rVert}, \qquad u = \frac{1}{n} \sum_p u_p$$
 #
-# So each place has its share of the score, and the shares are no guess: they add up. (Zhou et al. 2016 for classes, Stylianou et al. 2019 for pairs of pictures.) *Where will an owl's share be?*
+# So each place has its share of the score, and the shares are no guess: they add up. (Zhou et al. 2016 for classes, Stylianou et al. 2019 for pairs of pictures.) *Where will a panda's share be?*
 
 # %%
 import torch
@@ -253,7 +263,7 @@ for id in ids:
     why = search.why(query, id)
     lit["query"].append(spotlight(query.image, why.first))
     lit["answer"].append(spotlight(search.query(id).image, why.second))
-show_grid(lit, title="Bright where the score comes from: on the owl, and not only there")
+show_grid(lit, title="Bright where the score comes from: on the panda, and not only there")
 
 # %% [markdown]
 # The scenes' own masks tell what belongs to the thing and what to the background. Over two hundred queries and their nearest answers: *how much of the score comes from within the thing, which covers less than a third of the picture?*
@@ -273,7 +283,11 @@ for i in rng.choice(len(gallery), 200, replace=False):
     covered.append(mask.mean())
     peaks.append(mask.flat[shares.argmax()])
 show_bars(
-    {"of the picture": np.mean(covered), "of the score": np.mean(inside), "of the brightest place": np.mean(peaks)},
+    {
+        "of the picture": np.mean(covered),
+        "of the score": np.mean(inside),
+        "of the brightest place": np.mean(peaks),
+    },
     unit="share that lies within the thing, mean of 200 queries",
     title=f"The thing covers {np.mean(covered):.0%} and gives {np.mean(inside):.0%} of the score",
 )
@@ -290,7 +304,7 @@ check("… but a third of the score or more comes from around it", np.mean(insid
 # A search answers one picture. A **recommendation** answers a person: some pictures they like, some they do not. The oldest idea still works (Rocchio 1971): the mean of the likes, less a little of the mean of the dislikes, is a query like any other.
 
 # %%
-likes = [gallery.by_label(name).ids[0] for name in ("owl", "lion", "shark")]
+likes = [gallery.by_label(name).ids[0] for name in ("panda", "lion", "shark")]
 wish = search.recommend(likes, k=8)
 liked = gallery[[gallery.ids.index(id) for id in likes]]
 more = gallery[[gallery.ids.index(id) for id in wish.ids]]
@@ -331,7 +345,10 @@ show_curve(
 
 # %%
 check("Each like more helps", np.all(np.diff(by_mean) > 0))
-check("From two likes on, near any of them is better than near their mean", np.all(np.array(by_nearest[1:]) > by_mean[1:]))
+check(
+    "From two likes on, near any of them is better than near their mean",
+    np.all(np.array(by_nearest[1:]) > by_mean[1:]),
+)
 
 # %% [markdown]
 # And dislikes? Each user then dislikes what was wrong among the ten, and is shown ten others. Rocchio's formula leaves open how much a dislike weighs. Books advise to take it away. *How much of it?*
@@ -348,7 +365,9 @@ show_curve(
 )
 
 # %%
-check("A fifth of a like helps, for one like and for eight", all(a[2] > a[0] for a in after.values()))
+check(
+    "A fifth of a like helps, for one like and for eight", all(a[2] > a[0] for a in after.values())
+)
 check("With eight likes a full dislike does harm", after[8][-1] < 0.6 * after[8][0])
 
 # %% [markdown]
@@ -379,6 +398,7 @@ check("A kernel a visitor is a lot: more than 300 MB each", used > 0.3)
 # A user wants answers of one kind. Write `search_among(vectors, query, allowed, k)`: `vectors` are N×D, each of length 1, `query` is D long, `allowed` is N times True or False. Return the positions *in the gallery* of the `k` most similar by cosine among those allowed,
 # best first; fewer where fewer are allowed.
 
+
 # %% tags=["solution"] id="ex-06-1"
 def search_among(vectors, query, allowed, k):
     at = np.flatnonzero(allowed)
@@ -395,6 +415,7 @@ exercise("06.1", search_among)
 # ### Exercise 06.2 · Shares
 # Write `shares(places, other)`: `places` is h×w×D, what each place gives before the mean; `other` is the other picture's embedding, D long, of any length. Return h×w shares that add up to the cosine between the mean of the places and `other`.
 
+
 # %% tags=["solution"] id="ex-06-2"
 def shares(places, other):
     mean = places.mean(axis=(0, 1))
@@ -409,6 +430,7 @@ exercise("06.2", shares)
 # ### Exercise 06.3 · A taste is many points
 # Write `recommend(vectors, likes, dislikes, k)`: `vectors` are N×D, each of length 1; `likes` and `dislikes` are lists of positions in it, `dislikes` may be empty. Rank by the cosine to the *nearest like*; leave out what is nearer to a dislike than to any like, and everything
 # that was liked or disliked itself. Return at most `k` positions, best first.
+
 
 # %% tags=["solution"] id="ex-06-3"
 def recommend(vectors, likes, dislikes, k):
@@ -429,7 +451,7 @@ exercise("06.3", recommend)
 # ## Quiz
 # <details><summary>1. Why must a filter work before the ten best are taken, not after?</summary>
 #
-# After it, nothing may be left: the ten nearest pictures of an owl may hold no dog, though the gallery is full of them. Then the user reads "nothing found", which is false.
+# After it, nothing may be left: the ten nearest pictures of a panda may hold no dog, though the gallery is full of them. Then the user reads "nothing found", which is false.
 # </details>
 #
 # <details><summary>2. An upload of a phone's photo is answered with pictures lying on their side. What was forgotten?</summary>

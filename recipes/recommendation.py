@@ -83,7 +83,12 @@ def main() -> None:
     validation = measure("validation")
     worth = {w: np.mean([validation[str(n)][f"next_{w}"] for n in LIKES]) for w in WEIGHTS}
     chosen = max(worth, key=lambda weight: worth[weight])
-    record = {"users": USERS * len(SEEDS), "chosen_weight": chosen, "validation": validation, "test": measure("test")}
+    record = {
+        "users": USERS * len(SEEDS),
+        "chosen_weight": chosen,
+        "validation": validation,
+        "test": measure("test"),
+    }
     write_json(ROOT / "results" / "recommendation.json", {**about, **record})
 
 

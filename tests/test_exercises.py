@@ -306,6 +306,42 @@ def sort_photos(folder, k, model, odd_first=False, smallest_first=False, ids=Tru
     return lists[::-1] if smallest_first else lists
 
 
+def search_among(vectors, query, allowed, k, first=None, back=True, better=-1):
+    """Lesson 06's filter; `first`: take so many of all before the filter."""
+    at = np.flatnonzero(allowed)
+    order = np.argsort(better * (vectors[at] @ query), kind="stable")[:k]
+    if first:
+        nearest = np.argsort(-(vectors @ query))[:first]
+        return nearest[np.asarray(allowed)[nearest]]
+    return at[order] if back else order
+
+
+def shares(places, other, mean=None, by=1.0):
+    length = np.linalg.norm(places.mean((0, 1)) if mean is None else mean, axis=-1)
+    return by * (places @ other) / (places[..., 0].size * length * np.linalg.norm(other))
+
+
+def recommend(vectors, likes, dislikes, k, known=False, without=True, order=None):
+    """Lesson 06's recommendation; `order`: rank by something else than the nearest like."""
+    liking = (vectors @ vectors[likes].T).max(axis=1)
+    disliking = np.max(vectors @ vectors[dislikes].T, axis=1, initial=-np.inf)
+    wanted = liking >= disliking if without else np.ones(len(vectors), bool)
+    if not known:
+        wanted[[*likes, *dislikes]] = False
+    ranked = np.argsort(-(liking if order is None else order(liking, disliking)), kind="stable")
+    return ranked[wanted[ranked]][:k]
+
+
+def recommend_by_mean(vectors, likes, dislikes, k):
+    mean = vectors[likes].mean(0)
+    return recommend(vectors, likes, dislikes, k, order=lambda *_: vectors @ mean)
+
+
+def recommend_with_max(vectors, likes, dislikes, k):
+    (vectors @ vectors[dislikes].T).max(axis=1)
+    return recommend(vectors, likes, dislikes, k)
+
+
 WRONG = {
     "00.1": [
         (lambda v: recall_at_k(v, LABELS, 1), "is recall@1"),
@@ -482,6 +518,34 @@ WRONG = {
         (lambda f, k, m: [ids[:2] for ids in sort_photos(f, k, m)], "belongs into one list"),
         (lambda f, k, m: {i: ids for i, ids in enumerate(sort_photos(f, k, m))}, "not dict"),
     ],
+    "06.1": [
+        (lambda v, q, a, k: search_among(v, q, a, k, first=k), "filter first"),
+        (lambda v, q, a, k: search_among(v, q, a, k, back=False), "positions among the allowed"),
+        (lambda v, q, a, k: np.argsort(-(v @ q))[:k], "not allowed"),
+        (lambda v, q, a, k: search_among(v, q, a, k)[::-1], "not best first"),
+        (lambda v, q, a, k: search_among(v, q, a, k, better=1), "larger product"),
+        (lambda v, q, a, k: search_among(v, q, a, min(k, 9)), "return them all"),
+    ],
+    "06.2": [
+        (lambda p, o: shares(p, o, by=12), "number of places"),
+        (lambda p, o: shares(p, o, by=np.linalg.norm(o)), "any length"),
+        (lambda p, o: shares(p, o, mean=p), "its own length"),
+        (lambda p, o: shares(p, o).sum(), "have shape"),
+        (lambda p, o: shares(p, o) + 0.01, "add up to"),
+    ],
+    "06.3": [
+        (lambda v, a, b, k: recommend(v, a, b, k, known=True), "known to the user"),
+        (recommend_by_mean, "mean of the likes"),
+        (recommend_with_max, "has no maximum"),
+        (lambda v, a, b, k: recommend(v, a, b, k, without=False), "change nothing"),
+        (
+            lambda v, a, b, k: recommend(
+                v, a, b, k, order=lambda x, y: np.where(np.isinf(y), x, x - y)
+            ),
+            "only leave out",
+        ),
+        (lambda v, a, b, k: recommend(v, a, b, k)[1:], "come first"),
+    ],
 }
 
 
@@ -522,6 +586,9 @@ RIGHT = {
     "05.1": share_kept,
     "05.2": direction,
     "05.3": sort_photos,
+    "06.1": search_among,
+    "06.2": shares,
+    "06.3": recommend,
 }
 ALSO_RIGHT = [
     ("02.1", lambda p, m, c: paste(p, m, c, lambda mix: torch.from_numpy(mix).round().byte())),
