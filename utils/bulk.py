@@ -8,6 +8,7 @@ machine, or on the cluster that RAY_ADDRESS names; its machines must see both fo
 
 import argparse
 import json
+import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -162,8 +163,12 @@ def _on_ray(work: tuple[Path, Path, dict[str, Any]], todo: list[dict[str, Any]])
 
     if not ray.is_initialized():
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it tells nobody
-        address = os.environ.get("RAY_ADDRESS", "local")
-        ray.init(address, include_dashboard=False, logging_level="warning", log_to_driver=False)
+        ray.init(
+            os.environ.get("RAY_ADDRESS", "local"),
+            include_dashboard=False,
+            logging_level=logging.WARNING,
+            log_to_driver=False,
+        )
     ray.data.DataContext.get_current().enable_progress_bars = False  # ours tells
     held = ray.cluster_resources()
     gpus = int(held.get("GPU", 0))
