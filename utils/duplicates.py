@@ -73,7 +73,8 @@ def _near(x: Any, y: Any, limit: float) -> Any:
 
     half_x, half_y = x.square().sum(1) / 2, y.square().sum(1) / 2
     # A sum of D products is off by at most D·ε·‖x‖‖y‖ (Higham 2002, section 3.1).
-    spare = 8 * x.shape[1] * float(np.finfo(np.float32).eps) * max(half_x.max(), half_y.max())
+    longest = torch.cat([half_x, half_y]).max()
+    spare = 8 * x.shape[1] * float(np.finfo(np.float32).eps) * longest
     return torch.addmm(half_y, x, y.T, beta=-1) >= (half_x - limit - spare)[:, None]
 
 
