@@ -123,12 +123,24 @@ def twice(train: np.ndarray, test: np.ndarray, record: dict[str, Any]) -> dict[s
     return counted
 
 
-def within(images: np.ndarray, threshold: float) -> dict[str, Any]:
-    """Groups by the hash among all photos: how many, of how many photos, the largest."""
-    pairs, _ = pairs_within(dhash(images), threshold, "hamming")
-    parts = groups(pairs, len(images))
-    photos = sum(len(part) for part in parts)
-    return {"pairs": len(pairs), "groups": len(parts), "photos": photos, "largest": len(parts[0])}
+def within(images: np.ndarray, record: dict[str, Any]) -> dict[str, Any]:
+    """Groups among all photos by the hash alone, and by those of its pairs that pixels confirm."""
+    pairs, _ = pairs_within(dhash(images), record["hash"]["threshold"], "hamming")
+    at, place = np.unique(pairs, return_inverse=True)
+    rows = pixels(images[at])
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    i, j = place.reshape(pairs.shape).T
+    confirmed = 1 - (rows[i] * rows[j]).sum(1) <= record["pixels"]["threshold"]
+    counted = {}
+    for name, some in (("hash", pairs), ("hash_and_pixels", pairs[confirmed])):
+        parts = groups(some, len(images))
+        counted[name] = {
+            "pairs": len(some),
+            "groups": len(parts),
+            "photos": sum(len(part) for part in parts),
+            "largest": len(parts[0]),
+        }
+    return counted
 
 
 def main() -> None:
@@ -148,7 +160,7 @@ def main() -> None:
         "drawings": drawn("emoji"),
         "scenes": drawn("scenes"),
         "train_and_test": twice(train.images, test.images, photos),
-        "groups_by_hash": within(whole, photos["hash"]["threshold"]),
+        "groups": within(whole, photos),
     }
     record["seconds"] = time.perf_counter() - begin
     write_json(ROOT / "results/duplicates.json", record)

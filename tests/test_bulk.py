@@ -180,6 +180,12 @@ def test_the_command_tells_what_it_skipped(folder, tmp_path, capsys):
     assert "23 pictures are in" in told and "skipped.txt lists 2 that could not" in told
 
 
+def test_without_ray_the_command_says_how_to_get_it(folder, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(SystemExit, match=r"Ray is not installed here .* or leave --ray out"):
+        main([str(folder), "--out", str(tmp_path / "out"), "--ray"])
+
+
 def test_ray_makes_the_shards_that_are_missing_and_the_same_ones(folder, tmp_path):
     import ray
 

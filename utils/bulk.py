@@ -158,9 +158,13 @@ def _here(work: tuple[Path, Path, dict[str, Any]], todo: list[dict[str, Any]]) -
 
 
 def _on_ray(work: tuple[Path, Path, dict[str, Any]], todo: list[dict[str, Any]]) -> Iterator[int]:
-    import ray
-    import ray.data
-
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise ModuleNotFoundError(
+            f"Ray is not installed here ({error}); `pip install 'ray[data]'`, or leave --ray out."
+        ) from error
     if not ray.is_initialized():
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it tells nobody
         ray.init(
@@ -170,6 +174,7 @@ def _on_ray(work: tuple[Path, Path, dict[str, Any]], todo: list[dict[str, Any]])
             log_to_driver=False,
         )
     ray.data.DataContext.get_current().enable_progress_bars = False  # ours tells
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     held = ray.cluster_resources()
     gpus = int(held.get("GPU", 0))
     folder, out, plan = work
@@ -225,7 +230,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     asked = vars(parser.parse_args(argv))
     try:
         index, skipped = embed_folder(**asked)
-    except (OSError, ValueError, ModelUnavailable) as error:
+    except (ImportError, OSError, ValueError, ModelUnavailable) as error:
         sys.exit(str(error))
     told = f"{len(index):,} pictures are in {Path(asked['out']) / 'index.npz'}"
     print(
