@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -100,6 +101,21 @@ def read_folder(folder: Path, size: int) -> tuple[np.ndarray, list[str], list[st
     skipped : "path (reason)" of every file that is not among them; hidden files are not counted.
     """
     paths = files_below(folder)
+    images, reasons = read_files(paths, size)
+    names = [path.relative_to(folder).as_posix() for path in paths]
+    skipped = [f"{name} ({reason})" for name, reason in zip(names, reasons, strict=True) if reason]
+    ids = [name for name, reason in zip(names, reasons, strict=True) if not reason]
+    return images, ids, skipped
+
+
+def read_files(paths: Sequence[Path], size: int) -> tuple[np.ndarray, list[str]]:
+    """Read the pictures among some files, each made small as soon as it is decoded.
+
+    Returns
+    -------
+    images : uint8, N×size×size×3, of those that could be read, in their order.
+    reasons : for every file why it could not be read, "" where it could.
+    """
     images = np.empty((len(paths), size, size, 3), np.uint8)
 
     def read_into(i: int) -> str:
@@ -115,9 +131,4 @@ def read_folder(folder: Path, size: int) -> tuple[np.ndarray, list[str], list[st
         reasons = list(
             tqdm(jobs, "reading pictures", len(paths), delay=1, unit="picture", leave=False)
         )
-    names = [path.relative_to(folder).as_posix() for path in paths]
-    skipped = [f"{name} ({reason})" for name, reason in zip(names, reasons, strict=True) if reason]
-    ids = [name for name, reason in zip(names, reasons, strict=True) if not reason]
-    if skipped:
-        images = images[[not reason for reason in reasons]]
-    return images, ids, skipped
+    return (images[[not reason for reason in reasons]] if any(reasons) else images), reasons
