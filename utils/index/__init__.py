@@ -1,0 +1,6 @@
+"""A gallery that can be searched, grow, shrink, and be kept in a file."""
+
+from utils.index.exact import ExactIndex
+from utils.index.protocol import Index, Where
+
+__all__ = ["ExactIndex", "Index", "Where"]
