@@ -3,10 +3,22 @@
 import numpy as np
 import pytest
 
-from utils.index import ExactIndex
+from utils.index import ExactIndex, FaissIndex
 
-SMALL = {"exact": lambda metric="cosine", model="": ExactIndex(metric, model)}
-ENGINES = pytest.mark.parametrize("make", SMALL.values(), ids=SMALL)
+
+def faiss_index(kind, **knobs):
+    return lambda **settings: FaissIndex(kind, **settings, **knobs)
+
+
+# With so few vectors, all knobs such that nothing is missed: errors are the code's, not the kind's.
+MAKES = {
+    "exact": ExactIndex,
+    "flat": faiss_index("flat"),
+    "ivf, not trained": faiss_index("ivf"),
+    "ivf": faiss_index("ivf", train_at=5, nlist=3, nprobe=3),
+    "hnsw": faiss_index("hnsw", ef=100),
+}
+ENGINES = pytest.mark.parametrize("make", MAKES.values(), ids=MAKES)
 
 
 def random(n, d=8, seed=0):
