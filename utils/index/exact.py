@@ -67,7 +67,8 @@ class ExactIndex:
             fit, NaN, a zero row under cosine.
         """
         ids, vectors = check_new(ids, vectors, payload)
-        check_room(ids, vectors, self, self._store.shape[1] if len(self) else None)
+        dim = self._store.shape[1] if len(self) else None
+        check_room(ids, vectors, self.metric, self._known, dim)
         needed = len(self) + len(ids)
         if not len(self):  # an emptied index may start again with vectors of another length
             self._store = np.empty((0, vectors.shape[1]), np.float32)

@@ -86,7 +86,8 @@ class FaissIndex:
     def add(self, ids: Sequence[str], vectors: Any, payload: Sequence[Any] | None = None) -> None:
         """As `ExactIndex.add`; the add that reaches `train_at` vectors trains the index."""
         ids, vectors = check_new(ids, vectors, payload)
-        check_room(ids, vectors, self, self._engine.d if len(self) else None)
+        dim = self._engine.d if len(self) else None
+        check_room(ids, vectors, self.metric, self._numbers, dim)
         if not ids:
             return
         m = self.knobs.get("m", 1)

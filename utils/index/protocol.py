@@ -74,15 +74,17 @@ def refuse_ids(found: Sequence[str], why: str) -> None:
         )
 
 
-def check_room(ids: list[str], vectors: np.ndarray, index: Index, dim: int | None) -> None:
-    """Refuse ids that an index of width `dim` (None: empty) holds, and vectors that do not fit."""
-    refuse_ids([id for id in ids if id in index], "in the index already")
+def check_room(
+    ids: list[str], vectors: np.ndarray, metric: str, known: Container[str], dim: int | None
+) -> None:
+    """Refuse known ids, and vectors that do not fit an index of width `dim` (None: empty)."""
+    refuse_ids([id for id in ids if id in known], "in the index already")
     if dim is not None and vectors.shape[1] != dim:
         raise ValueError(
             f"This index holds vectors of {dim} numbers, not {vectors.shape[1]}; embed with the "
             "same model."
         )
-    ready(vectors, index.metric)  # refuses what the metric cannot compare
+    ready(vectors, metric)  # refuses what the metric cannot compare
 
 
 def check_known(ids: Iterable[str], known: Container[str]) -> set[str]:
