@@ -205,3 +205,284 @@ names = np.array(ids)[truth]
 recall = np.mean([np.isin(a, t).mean() for a, t in zip(answers, names, strict=True)])
 print(f"recall@10 with 5 of 100 lists: ours {found[3]:.3f}, faiss {recall:.3f}")
 check("Ours and faiss's find about as much", abs(recall - found[3]) < 0.05)
+
+# %% [markdown]
+# ## 4 · A graph
+# Second idea: link each picture with some near ones, and *walk*. From wherever we stand, look at the neighbours and go to the one nearest to the query, until no neighbour is nearer. That is all; the rest is in the links. `link_graph` adds one point after the other and links it both ways with the nearest that
+# a walk finds. The links of the first points are long, for nobody was nearer yet: they are the motorways (**navigable small world**; Malkov et al. 2014). Four hundred points on a plane, so that we can watch:
+
+# %%
+from utils.index.walk import link_graph
+
+points = rng.random((400, 2))
+links = link_graph(points, m=4)
+
+
+def greedy(query, start):
+    """The points gone to, from `start` on, each nearer to the query than the one before."""
+    path = [start]
+    while True:
+        apart = {i: np.linalg.norm(points[i] - query) for i in [*links[path[-1]], path[-1]]}
+        best = min(apart, key=apart.get)
+        if best == path[-1]:
+            return path
+        path.append(best)
+
+
+# %%
+from utils.plots import show_walk
+
+target = np.array([0.85, 0.2])
+start = int(np.argmin(((points - [0.05, 0.95]) ** 2).sum(axis=1)))
+path = greedy(target, start)
+compared = len({near for at in path for near in [at, *links[at]]})
+show_walk(
+    points,
+    links,
+    path,
+    target,
+    title=f"{len(path)} steps through 400 points, {compared} of them compared",
+)
+
+# %% [markdown]
+# *Does the walk always end at the nearest point?* We send two hundred queries, and let the walk keep not one best point but `ef` of them, and go on from all of them until none helps.
+
+# %%
+from utils.index.walk import walk
+
+asked = rng.random((200, 2))
+nearest_points = ((asked[:, None] - points) ** 2).sum(axis=2).argmin(axis=1)
+arrived = {"one": np.mean([greedy(q, start)[-1] == t for q, t in zip(asked, nearest_points, strict=True)])}
+for ef in (2, 4, 8):
+    ends = [walk(q, points, links, start, ef)[0][0] for q in asked]
+    arrived[f"{ef}"] = np.mean(ends == nearest_points)
+
+# %%
+from utils.plots import show_bars
+
+show_bars(
+    arrived,
+    unit="share of 200 walks that end at the nearest point, by how many best points are kept",
+    title=f"A walk that keeps one point arrives in {arrived['one']:.0%}, one that keeps 8 in {arrived['8']:.0%}",
+)
+
+# %%
+check("Greed alone gets stuck sometimes", arrived["one"] < 1)
+check("Keeping eight is better than keeping one", arrived["8"] > arrived["one"])
+
+# %% [markdown]
+# **HNSW** (Malkov & Yashunin 2016) stacks such graphs: on top few points with long links, below all of them. `M` is the number of links, `ef` how many are kept. Of our photos:
+
+# %%
+hnsw = FaissIndex("hnsw", "euclidean")
+hnsw.add(ids, gallery)
+
+
+def measure(engine, queries, names):
+    """recall@10, and milliseconds for one query."""
+    got = [engine.search(query[None], k=10)[0][0] for query in queries]
+    recall = np.mean([np.isin(a, t).mean() for a, t in zip(got, names, strict=True)])
+    return recall, milliseconds(lambda: engine.search(queries[:1], k=10))
+
+
+rows = {}
+for ef in (16, 64, 256):
+    hnsw.knobs["ef"] = ef
+    rows[f"ef = {ef}"] = measure(hnsw, queries, names)
+pd.DataFrame(rows, index=["recall@10", "ms a query"]).T.style.format("{:.3f}")
+
+# %%
+check("With ef = 256 the graph misses hardly any of the nearest", rows["ef = 256"][0] > 0.97)
+
+# %% [markdown]
+# ## 5 · Codes
+# Lists and graphs save time and cost memory: all vectors stay. Third idea, **product quantisation** (PQ; Jégou et al. 2011): cut each vector of 64 numbers into 16 parts of four. Let K-Means find 256 typical parts for each place, a *book*. Then a part is the number of its nearest word, one byte, and the vector is
+# 16 bytes instead of 256.
+
+# %%
+from sklearn.cluster import MiniBatchKMeans
+
+parts = gallery.reshape(len(gallery), 16, 4)
+books, codes = [], []
+for p in range(16):
+    means = MiniBatchKMeans(256, n_init=1, batch_size=2048, random_state=0).fit(parts[:, p])
+    books.append(means.cluster_centers_)
+    codes.append(means.labels_.astype(np.uint8))
+books, codes = np.stack(books), np.stack(codes, axis=1)
+print(f"{gallery.nbytes:,} bytes of vectors, {codes.nbytes:,} bytes of codes, {books.nbytes:,} of books")
+
+# %% [markdown]
+# A query needs no decoding. Its distance to a picture is a sum over parts, and there are only 16 × 256 distances of a part to a word: we make that table once, and a picture costs 16 look-ups.
+
+
+# %%
+def by_codes(query):
+    """Squared distance of the query to every coded photo."""
+    table = ((query.reshape(16, 1, 4) - books) ** 2).sum(axis=2)  # 16 × 256
+    return table[np.arange(16), codes].sum(axis=1)
+
+
+decoded = books[np.arange(16), codes].reshape(len(codes), 64)
+in_full = ((decoded - queries[0]) ** 2).sum(axis=1)
+check("The table gives the distances to the decoded vectors", np.allclose(by_codes(queries[0]), in_full, atol=1e-4))
+
+# %%
+coded, ranked = [], []
+for query, t in zip(queries, truth, strict=True):
+    order = np.argsort(by_codes(query))
+    coded.append(np.isin(order[:10], t).mean())
+    first = order[:50]
+    best = first[np.argsort(((gallery[first] - query) ** 2).sum(axis=1))[:10]]
+    ranked.append(np.isin(best, t).mean())
+show_bars(
+    {"ten best by codes": np.mean(coded), "best of fifty, ranked anew by vectors": np.mean(ranked)},
+    unit="recall@10",
+    title=f"A sixteenth of the memory keeps {np.mean(coded):.0%}; fifty looked at again, {np.mean(ranked):.0%}",
+)
+
+# %%
+check("Codes miss some of the nearest", np.mean(coded) < 0.95)
+check("Ranking fifty anew brings most of them back", np.mean(ranked) > 0.95)
+
+# %% [markdown]
+# ## 6 · Which one?
+# FRONTIER
+#
+# ## 7 · Growing and shrinking
+# A gallery lives. Each structure pays differently: lists take and give a vector at once; a graph cannot lose a point, for others are reached through it, so it is only marked and stepped over, until a quarter is dead and the graph is built anew. What users see must be the same: *a removed picture never comes back.*
+
+# %%
+shop = FaissIndex("hnsw", "euclidean")
+shop.add(ids[:2000], gallery[:2000], [{"class": labelled.label_of(100 + i)} for i in range(2000)])
+before = shop.search(gallery[:1], k=3)[0][0]
+shop.remove([before[0]])
+after = shop.search(gallery[:1], k=3)[0][0]
+print(before, "→", after)
+check("What was removed is not found", before[0] not in after)
+check("The others stay", list(before[1:]) == list(after[:2]))
+
+# %%
+import tempfile
+from pathlib import Path
+
+with tempfile.TemporaryDirectory() as folder:
+    shop.save(Path(folder) / "shop.index")
+    again = FaissIndex.load(Path(folder) / "shop.index")
+found_again = again.search(gallery[:1], k=3)[0][0]
+check("Saved and loaded: the same answers, the removed one still gone", list(found_again) == list(after))
+
+# %% [markdown]
+# `save` writes to a file beside and renames it, so a machine that dies in between leaves the old index whole. And each picture may carry a note, its **payload**, to be searched by: *only frogs, please.*
+
+# %%
+frogs, _ = shop.search(gallery[:1], k=5, where={"class": "frog"})
+kinds = [shop.payload[id]["class"] for id in frogs[0]]
+print(kinds, "of", shop.count({"class": "frog"}))
+check("A filter leaves only frogs", kinds == ["frog"] * 5)
+
+# %% [markdown]
+# ## 8 · The same picture twice
+# A large gallery holds copies: saved again, made smaller, cropped, brightened. We make such copies of some drawings and look for **near-duplicates**, pairs within a threshold. Two tools: our embedding, and a **difference hash**: shrink the picture to 9 × 8 grey pixels, and note for each whether it is brighter than the next, 64 bits
+# (Krawetz 2013). *Which is better for finding copies?*
+
+# %%
+from utils.duplicates import dhash, groups, make_copies, pairs_within
+
+drawings = load_images("emoji", split="test")
+some = np.arange(0, len(drawings), 10)
+copies = make_copies(drawings.images[some])
+pictures = np.concatenate([drawings.images, *copies.values()])
+origin = np.concatenate([np.arange(len(drawings)), np.tile(some, len(copies))])
+
+
+def bits(images):
+    """64 bits a picture: is a place brighter than the one to its right? In ten lines it is three."""
+    grey = (images @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
+    small = np.stack([np.asarray(Image.fromarray(g).resize((9, 8), Image.Resampling.BOX), float) for g in grey])
+    return (small[:, :, :-1] > small[:, :, 1:]).reshape(len(images), 64)
+
+
+# %%
+from PIL import Image
+
+from utils.course import measured
+
+hashes = dhash(pictures)
+check("In the open and in utils: nearly the same bits", (bits(pictures) == hashes).mean() > 0.9)
+
+vectors = embed(load_model("cnn"), pictures)
+chosen = measured("duplicates")["drawings"]
+by = {
+    "embedding": pairs_within(vectors, chosen["embedding"]["threshold"]),
+    "hash": pairs_within(hashes, chosen["hash"]["threshold"], "hamming"),
+}
+table = {}
+for name, (pairs, _) in by.items():
+    copy = origin[pairs[:, 0]] == origin[pairs[:, 1]]
+    table[name] = {"pairs": len(pairs), "are copies": copy.mean()}
+pd.DataFrame(table).T.style.format({"pairs": "{:.0f}", "are copies": "{:.0%}"})
+
+# %% [markdown]
+# The thresholds were chosen by a recipe on the drawings of *validation* things: the largest within which 95 % of the pairs are copies. What are the pairs that are none?
+
+# %%
+from utils.plots import show_grid
+
+together = groups(by["embedding"][0], len(pictures))
+strange = [group for group in together if len(set(origin[group])) > 1]
+show_grid(
+    {f"group {i}": pictures[group[:6]] for i, group in enumerate(strange[:4], start=1)},
+    title=f"{len(strange)} of {len(together)} groups hold more than one drawing",
+)
+
+# %%
+check("Most groups are copies of one drawing", len(strange) < len(together) / 3)
+
+# %% [markdown]
+# Artists draw some signs nearly alike: the network calls them the same, and who should say that they are not? For photos it is the other way round. Our photo network learned ten classes, and to a network that only wants to know "frog", a frog and its cropped copy are no nearer than two frogs:
+
+# %%
+photo_copies = measured("duplicates")["photos"]
+shares = {name: photo_copies[name]["recall"] for name in ("embedding", "hash", "pixels")}
+show_bars(
+    shares,
+    unit="share of the copies of CIFAR-10 (JPEG) photos found, at 95 % precision",
+    title=f"What a network learned to ignore, it cannot find: {shares['embedding']:.0%} of the copies",
+)
+
+# %%
+check("The photo embedding finds fewer copies than 64 bits of hash", shares["embedding"] < shares["hash"])
+
+# %% [markdown]
+# CIFAR-10 itself has duplicates (Barz & Denzler 2020): between its training and test photos, hash and pixels agree on {{results:duplicates.train_and_test.hash_and_pixels.pairs:d}} pairs, with {{results:duplicates.train_and_test.hash_and_pixels.test_photos:d}} test photos in them. Sixty thousand embeddings are searched for pairs in
+# {{results:duplicate_speed.seconds:.0f}} seconds, a block at a time, with {{results:duplicate_speed.megabytes:.0f}} MB beyond the vectors.
+#
+# ## 9 · A database
+# So far the index lives in our process and dies with it. A **vector database** is a server that keeps it, for many programs at once. Ours is **Qdrant**, behind the same methods. Here it runs inside the notebook:
+
+# %%
+from utils.index import QdrantIndex
+
+base = QdrantIndex(":memory:", metric="euclidean")
+base.add(ids[:2000], gallery[:2000], [{"class": labelled.label_of(100 + i)} for i in range(2000)])
+base.remove([before[0]])
+answers, apart = base.search(gallery[:1], k=3)
+only, _ = base.search(gallery[:1], k=5, where={"class": "frog"})
+print(answers[0], apart[0].round(3))
+check("The same answers as by faiss", list(answers[0]) == list(after))
+check("The same frogs", set(only[0]) == set(frogs[0]))
+
+# %% [markdown]
+# With a folder in place of `":memory:"` it stays on disk. With the address of a server in `QDRANT_URL`, `QdrantIndex()` speaks to that, and to a cluster of them in the same way:
+#
+# ```
+# docker run -p 6333:6333 -v qdrant:/qdrant/storage qdrant/qdrant
+# export QDRANT_URL=http://localhost:6333
+# ```
+#
+# ## 10 · A billion
+# Now the arithmetic that decides. A picture costs *bytes* of memory and *milliseconds* of a core for each query. A cluster of machines holds the gallery in **shards**, each on several machines (**replicas**), so that one may die; every query asks every shard.
+#
+# COST
+#
+# %%

@@ -4,6 +4,7 @@ Every `show_…` shows its figure at once, with alt text, and returns it for `sa
 """
 
 from utils.plots.charts import show_bars, show_curve, show_matrix
+from utils.plots.indexes import show_frontier, show_walk
 from utils.plots.maps import explore_map, map_sliders, show_map, show_picture_map
 from utils.plots.pictures import show_grid, show_images, show_matches, show_neighbours
 
@@ -12,6 +13,7 @@ __all__ = [
     "map_sliders",
     "show_bars",
     "show_curve",
+    "show_frontier",
     "show_grid",
     "show_images",
     "show_map",
@@ -19,4 +21,5 @@ __all__ = [
     "show_matrix",
     "show_neighbours",
     "show_picture_map",
+    "show_walk",
 ]
