@@ -56,6 +56,11 @@ class ExactIndex:
         view.flags.writeable = False
         return view
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the vectors; ids and payload come on top, as in every index."""
+        return self.vectors.nbytes
+
     def add(self, ids: Sequence[str], vectors: Any, payload: Sequence[Any] | None = None) -> None:
         """Add vectors (float, N×D) under new ids; all are added, or with an error none.
 

@@ -24,7 +24,7 @@ from utils.index.protocol import (
 KNOBS: dict[str, dict[str, int]] = {
     "flat": {},
     "ivf": {"nlist": 0, "nprobe": 16, "train_at": 10_000},
-    "hnsw": {"M": 16, "ef": 64, "ef_construction": 80},
+    "hnsw": {"M": 16, "ef": 64, "ef_construction": 40},
     "pq": {"m": 16, "nlist": 0, "nprobe": 16, "train_at": 10_000},
 }
 STEP = 10_000  # vectors added between two looks at the progress bar
@@ -82,6 +82,11 @@ class FaissIndex:
     def ids(self) -> list[str]:
         """All ids, in the order they were added."""
         return list(self._numbers)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the vectors, lists, links or codes; ids and payload come on top."""
+        return _faiss().serialize_index(self._engine).nbytes if len(self) else 0
 
     def add(self, ids: Sequence[str], vectors: Any, payload: Sequence[Any] | None = None) -> None:
         """As `ExactIndex.add`; the add that reaches `train_at` vectors trains the index."""
