@@ -342,6 +342,43 @@ def recommend_with_max(vectors, likes, dislikes, k):
     return recommend(vectors, likes, dislikes, k)
 
 
+def merge(answers, k, once=True, better=1, distances=None):
+    """Lesson 07's merging of shards."""
+    ids, apart = (np.concatenate(parts) for parts in zip(*answers, strict=True))
+    order = np.argsort(better * apart, kind="stable")
+    if once:
+        _, first = np.unique(ids[order], return_index=True)
+        order = order[np.sort(first)]
+    return ids[order[:k]], (apart if distances is None else distances)[order[:k]]
+
+
+def merge_in_place(answers, k):
+    found = merge(answers, k)
+    answers[0][1][:] = 0
+    return found
+
+
+def smallest(search, truth, values, least, by_place=False, enough=lambda r, least: r >= least):
+    for value in values:
+        found = search(value)
+        hits = found == truth if by_place else (truth[:, :, None] == found[:, None]).any(2)
+        if enough(hits.mean(), least):
+            return value
+    return None
+
+
+def smallest_of_all(search, truth, values, least):
+    for value in values:
+        search(value)
+    return smallest(search, truth, values, least)
+
+
+def encode(vectors, books, by=None, parts=None):
+    parts = vectors.reshape(len(vectors), len(books), -1) if parts is None else parts
+    apart = ((parts[:, :, None] - books) ** 2).sum(-1) if by is None else by(parts, books)
+    return apart.argmin(-1).astype(np.uint8)
+
+
 WRONG = {
     "00.1": [
         (lambda v: recall_at_k(v, LABELS, 1), "is recall@1"),
@@ -546,6 +583,39 @@ WRONG = {
         ),
         (lambda v, a, b, k: recommend(v, a, b, k)[1:], "come first"),
     ],
+    "07.1": [
+        (lambda a, k: merge(a, k, once=False), "answered twice"),
+        (lambda a, k: merge(a, k, better=-1), "nearest should come first|four nearest"),
+        (lambda a, k: merge(a, k)[0], "two things"),
+        (lambda a, k: merge(a, k, distances=np.zeros(9)), "distances are not"),
+        (lambda a, k: merge(a, min(k, 5)), "return all six"),
+        (merge_in_place, "changes the answers"),
+    ],
+    "07.2": [
+        (lambda s, t, v, x: smallest(s, t, v, x, by_place=True), "wherever it stands"),
+        (
+            lambda s, t, v, x: smallest(s, t, v, x, enough=lambda r, x: r > x),
+            "is larger|finds none",
+        ),
+        (smallest_of_all, "stop in time"),
+        (lambda s, t, v, x: smallest(s, t, v, x) or v[-1], "return None"),
+        (lambda s, t, v, x: v[0], "smaller recall"),
+    ],
+    "07.3": [
+        (lambda v, b: encode(v, b).astype(int), "one byte"),
+        (lambda v, b: encode(v, b).T, "have codes of shape"),
+        (lambda v, b: encode(v, b, lambda p, b: -((p[:, :, None] - b) ** 2).sum(-1)), "farthest"),
+        (lambda v, b: encode(v, b, lambda p, b: -(p[:, :, None] * b).sum(-1)), "largest product"),
+        (
+            lambda v, b: encode(v, b, parts=v.reshape(len(v), -1, len(b)).transpose(0, 2, 1)),
+            "not every third",
+        ),
+        (
+            lambda v, b: encode(v, b, lambda p, b: ((p[:, :, None] - b[:1]) ** 2).sum(-1)),
+            "its own book",
+        ),
+        (lambda v, b: np.roll(encode(v, b), 1, 0), "name the nearest word"),
+    ],
 }
 
 
@@ -589,6 +659,9 @@ RIGHT = {
     "06.1": search_among,
     "06.2": shares,
     "06.3": recommend,
+    "07.1": merge,
+    "07.2": smallest,
+    "07.3": encode,
 }
 ALSO_RIGHT = [
     ("02.1", lambda p, m, c: paste(p, m, c, lambda mix: torch.from_numpy(mix).round().byte())),

@@ -30,16 +30,23 @@ def show_walk(
         figure = Shown(figsize=(9, 6), layout="constrained")
         axes = figure.subplots()
         axes.add_collection(LineCollection(lines, colors=GREY, linewidths=0.5, alpha=0.5))
-        axes.scatter(*xy.T, s=14, color=GREY, linewidth=0)
-        axes.plot(*xy[path].T, color=COLOURS[0], linewidth=2.5)
-        axes.scatter(*xy[path].T, s=50, color=COLOURS[0], zorder=3)
+        axes.scatter(xy[:, 0], xy[:, 1], s=14, color=GREY, linewidth=0)
+        axes.plot(xy[path, 0], xy[path, 1], color=COLOURS[0], linewidth=2.5)
+        axes.scatter(xy[path, 0], xy[path, 1], s=50, color=COLOURS[0], zorder=3)
         for step, at in enumerate(path, start=1):
             axes.annotate(
                 str(step), xy[at], (6, 5), textcoords="offset points", fontsize=11,
                 color=INK, path_effects=[HALO], zorder=5,
             )  # fmt: skip
         axes.scatter(
-            *query, s=260, marker="*", color=WRONG, edgecolor=PAPER, zorder=4, label="query"
+            query[0],
+            query[1],
+            s=260,
+            marker="*",
+            color=WRONG,
+            edgecolor=PAPER,
+            zorder=4,
+            label="query",
         )
         axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
         axes.set(xticks=[], yticks=[], aspect="equal")
@@ -75,8 +82,8 @@ def show_frontier(
         axes.grid(axis="y", color=GREY, alpha=0.25)
         axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
         put_title(figure, title)
+    best = {name: max(some) for name, some in points.items()}
     told = "; ".join(
-        f"{name} {xlabel} {max(x for x, _ in some):.3g} at {ylabel} {dict(some)[max(x for x, _ in some)]:.3g}"
-        for name, some in points.items()
+        f"{name} {y:.3g} {ylabel} at {xlabel} {x:.3g}" for name, (x, y) in best.items()
     )
-    return show(figure, f"{title or 'Frontier'}: {told}")
+    return show(figure, f"{title or 'Frontier'}: {ylabel} at the best {xlabel}: {told}")
