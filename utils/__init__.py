@@ -1,8 +1,8 @@
 """What lessons, recipes, app and service share: small functions over arrays.
 
 Modules import only from their left: checkpoints, scenes, folder, cifar10, emoji, images, photos,
-digits, cnn, embedder, vit, models, background, masks, embed, distances, duplicates, metrics, index,
-bulk, plots, triplet, maps, course.
+digits, cnn, embedder, vit, models, background, masks, embed, explain, distances, duplicates,
+metrics, index, bulk, app, plots, triplet, maps, course.
 """
 
 import os
