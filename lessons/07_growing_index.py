@@ -28,11 +28,13 @@ from utils.embed import load_embeddings
 from utils.index import ExactIndex
 
 photos, labelled = load_embeddings("cifar10-test")
-photos /= np.linalg.norm(photos, axis=1, keepdims=True)
+mixed = np.random.default_rng(0).permutation(len(photos))  # they come class by class
+photos = photos[mixed] / np.linalg.norm(photos[mixed], axis=1, keepdims=True)
 index = ExactIndex("cosine")
 index.add([f"photo-{i}" for i in range(len(photos))], photos)
 ids, distances = index.search(photos[:1], k=6)
-kinds = [labelled.label_of(int(id.split("-")[1])) for id in ids[0]]
+kind_of = [labelled.classes[label] for label in labelled.labels[mixed]]
+kinds = [kind_of[int(id.split("-")[1])] for id in ids[0]]
 print(list(zip(kinds, distances[0].round(3), strict=True)))
 
 # %% [markdown]
@@ -45,13 +47,13 @@ from utils.plots import show_curve
 
 
 def milliseconds(step, times=20):
-    """The median of some runs, which forgets the odd slow one."""
+    """The fastest of some runs, the one that nothing else on the machine disturbed."""
     taken = []
     for _ in range(times):
         started = time.perf_counter()
         step()
         taken.append(time.perf_counter() - started)
-    return 1000 * float(np.median(taken))
+    return 1000 * min(taken)
 
 
 rng = np.random.default_rng(0)
@@ -155,13 +157,27 @@ check(
 check("Among scenes of unseen things a tree has to look at nearly all", share["scenes"] > 0.9)
 
 # %% [markdown]
-# Photos are a kinder case: the network was taught their ten classes, and a class is an island. Even there, walking a tree costs more a point than a long row of products, and it loses:
+# Photos are a kinder case: the network was taught their ten classes, and a class is an island. Vectors that are like those of most networks, 64 numbers of which some sixteen are free, we can make in any number. *Thirty thousand of them on the clock: the tree, or all?*
 
 # %%
-tree = KDTree(photos, leaf_size=40)
-by_tree = milliseconds(lambda: tree.query(photos[:1], 10))
-by_product = milliseconds(lambda: index.search(photos[:1], k=10))
-print(f"one query among 10,000 photos: tree {by_tree:.2f} ms, product {by_product:.2f} ms")
+from utils.index.synthetic import synthetic_vectors
+from utils.plots import show_bars
+
+made = synthetic_vectors(30_050)
+tree, exact = KDTree(made[:30_000], leaf_size=40), ExactIndex("euclidean")
+exact.add([str(i) for i in range(30_000)], made[:30_000])
+race = {
+    "tree": milliseconds(lambda: [tree.query(q[None], 10) for q in made[30_000:]], 3) / 50,
+    "all": milliseconds(lambda: [exact.search(q[None], 10) for q in made[30_000:]], 3) / 50,
+}
+show_bars(
+    race,
+    unit="milliseconds a query, of 50 queries one at a time",
+    title=f"The tree needs {race['tree'] / race['all']:.0f} times as long as comparing with all",
+)
+
+# %%
+check("The tree is slower than comparing with all", race["tree"] > race["all"])
 
 # %% [markdown]
 # ## 3 · Lists
@@ -275,8 +291,6 @@ for ef in (2, 4, 8):
     arrived[f"{ef}"] = np.mean(ends == nearest_points)
 
 # %%
-from utils.plots import show_bars
-
 show_bars(
     arrived,
     unit="share of 200 walks that end at the nearest point, by how many best points are kept",
@@ -382,7 +396,13 @@ def compared(vectors, queries):
     """By structure: (recall@10, queries a second) for each value of its knob, bytes a vector."""
     truth, _ = nearest(queries, vectors, 10)
     names = np.array([str(i) for i in range(len(vectors))])
-    engines = {"exact": ExactIndex()} | {kind: FaissIndex(kind.lower()) for kind in KNOBS}
+    all_at_once = {"train_at": len(vectors)}
+    engines = {
+        "exact": ExactIndex(),
+        "IVF": FaissIndex("ivf", **all_at_once),
+        "HNSW": FaissIndex("hnsw"),
+        "PQ": FaissIndex("pq", **all_at_once),
+    }
     points, weight = {}, {}
     for name, engine in engines.items():
         engine.add(names, vectors)
@@ -405,12 +425,10 @@ show_frontier(
     small,
     xlabel="recall@10",
     ylabel="queries a second",
-    title="Ten thousand photos: exact search is fast enough",
+    title=f"Ten thousand photos: exact search answers {small['exact'][0][1]:,.0f} queries a second",
 )
 
 # %%
-from utils.index.synthetic import synthetic_vectors
-
 n = 400_000 if BIG else 100_000
 vectors = synthetic_vectors(n + 100)
 large, weight = compared(vectors[:n], vectors[n:])
@@ -447,7 +465,7 @@ check("Codes take less than a fifth", weight["PQ"] < 256 / 5)
 
 # %%
 shop = FaissIndex("hnsw", "euclidean")
-shop.add(ids[:2000], gallery[:2000], [{"class": labelled.label_of(100 + i)} for i in range(2000)])
+shop.add(ids[:2000], gallery[:2000], [{"class": kind_of[100 + i]} for i in range(2000)])
 before = shop.search(gallery[:1], k=3)[0][0]
 shop.remove([before[0]])
 after = shop.search(gallery[:1], k=3)[0][0]
@@ -566,7 +584,7 @@ check(
 from utils.index import QdrantIndex
 
 base = QdrantIndex(":memory:", metric="euclidean")
-base.add(ids[:2000], gallery[:2000], [{"class": labelled.label_of(100 + i)} for i in range(2000)])
+base.add(ids[:2000], gallery[:2000], [{"class": kind_of[100 + i]} for i in range(2000)])
 base.remove([before[0]])
 answers, apart = base.search(gallery[:1], k=3)
 only, _ = base.search(gallery[:1], k=5, where={"class": "frog"})
@@ -587,11 +605,11 @@ check("The same frogs", set(only[0]) == set(frogs[0]))
 #
 # $$\\text{shards} = \\left\\lceil \\frac{N \\cdot \\text{bytes}}{0.7 \\cdot \\text{memory}} \\right\\rceil, \\qquad \\text{machines} = \\max\\left(\\text{shards} \\cdot \\text{replicas},\\; \\left\\lceil \\frac{\\text{queries/s} \\cdot \\text{shards} \\cdot t(N / \\text{shards})}{\\text{cores}} \\right\\rceil \\right)$$
 #
-# Bytes and *t* were measured at ten thousand, a hundred thousand and a million; beyond we follow the line through them on logarithmic axes, and say so: these are estimates. Machine, price and load are ours; put in yours.
+# Bytes and *t* were measured at ten thousand, a hundred thousand and a million; beyond we follow the line through them on logarithmic axes, and say so: these are estimates. Machine and load are ours; put in yours.
 
 # %%
 taken = measured("index")["synthetic"]
-MACHINE = {"memory": 64e9, "cores": 16, "dollars a month": 400}
+MACHINE = {"memory": 64e9, "cores": 16}
 LOAD = {"queries a second": 100, "replicas": 2}
 
 
@@ -625,20 +643,29 @@ plan = pd.DataFrame(
 plan
 
 # %%
-monthly = plan * MACHINE["dollars a month"]
+last = plan.iloc[-1]
 show_bars(
-    monthly.iloc[-1].to_dict(),
-    unit="dollars a month for a billion pictures, 100 queries a second",
-    title=f"A billion pictures: from {monthly.iloc[-1].min():,.0f} to {monthly.iloc[-1].max():,.0f} dollars a month",
+    last.to_dict(),
+    unit="machines of 64 GB and 16 cores, for a billion pictures and 100 queries a second",
+    title=f"A billion pictures: from {last.min()} machines to {last.max()}",
 )
 
 # %%
 check("A million fits on one machine, and its twin, whatever we take", (plan.iloc[0] <= 3).all())
-check("At a billion, codes need the fewest machines", plan.iloc[-1].idxmin().startswith("pq"))
-check("At a billion, exact search needs the most", plan.iloc[-1].idxmax() == "exact")
+check("At a billion, codes need the fewest machines", last.idxmin().startswith("pq"))
+check("At a billion, exact search needs the most", last.idxmax() == "exact")
 
 # %% [markdown]
-# And before there is an index, there are embeddings to make: `python -m utils.bulk FOLDER --out FOLDER` embeds a folder shard by shard, goes on where it was killed, and with `--ray` shares the shards among all cores, or a cluster.
+# And before there is an index, there are embeddings to make, once:
+
+# %%
+rate = measured("bulk")["images_a_second"]["at_once"]
+print(
+    f"{rate:.0f} pictures a second on two cores: a billion take {1e9 / rate / 86400 / 8:,.0f} days on 16 cores"
+)
+
+# %% [markdown]
+# `python -m utils.bulk FOLDER --out FOLDER` embeds a folder shard by shard, goes on where it was killed, and with `--ray` shares the shards among all cores, or a cluster.
 #
 # ## Exercises
 # ### Exercise 07.1 · Four shards, one answer
