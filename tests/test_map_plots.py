@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from utils.images import ImageSet
-from utils.plots import explore_map, map_sliders, show_map, show_picture_map
+from utils.plots import (
+    explore_map,
+    map_sliders,
+    show_frontier,
+    show_map,
+    show_picture_map,
+    show_walk,
+)
 from utils.plots.maps import painted
 
 
@@ -73,3 +80,24 @@ def test_a_map_of_other_pictures_is_refused(pictures):
         show_map(XY, ["a"])
     with pytest.raises(ValueError, match="need as many captions, not 1"):
         explore_map(XY[: len(pictures)], pictures, ["a"])
+
+
+def test_a_walk_is_drawn_with_its_steps_its_links_and_its_query():
+    xy, links = np.array([[0, 0], [1, 0], [1, 1], [0, 2.0]]), [[1], [0, 2], [1, 3], [2]]
+    figure = show_walk(xy, links, [0, 1, 2], np.array([1.1, 1.1]), title="Three steps")
+    axes = figure.axes[0]
+    assert [text.get_text() for text in axes.texts] == ["1", "2", "3"]
+    assert len(axes.collections[0].get_segments()) == 3  # each link once
+    assert axes.lines[0].get_xydata().tolist() == xy[[0, 1, 2]].tolist()
+    assert axes.get_legend().get_texts()[0].get_text() == "query"
+    assert figure.alt == "Three steps: 3 steps of a walk over 4 points to a query"
+
+
+def test_a_frontier_joins_each_kind_in_the_order_of_its_knob():
+    points = {"exact": [(1.0, 100.0)], "lists": [(0.5, 9000.0), (0.9, 4000.0)]}
+    figure = show_frontier(points, xlabel="recall", ylabel="queries a second")
+    axes = figure.axes[0]
+    assert axes.get_yscale() == "log"
+    assert axes.lines[1].get_xydata().tolist() == [[0.5, 9000], [0.9, 4000]]
+    assert len({line.get_marker() for line in axes.lines}) == 2  # told apart without colour
+    assert "lists 4e+03 at 0.9" in figure.alt
