@@ -100,4 +100,4 @@ def test_a_frontier_joins_each_kind_in_the_order_of_its_knob():
     assert axes.get_yscale() == "log"
     assert axes.lines[1].get_xydata().tolist() == [[0.5, 9000], [0.9, 4000]]
     assert len({line.get_marker() for line in axes.lines}) == 2  # told apart without colour
-    assert "lists 4e+03 at 0.9" in figure.alt
+    assert "lists 4,000 at 0.9" in figure.alt

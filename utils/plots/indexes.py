@@ -83,7 +83,5 @@ def show_frontier(
         axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
         put_title(figure, title)
     best = {name: max(some) for name, some in points.items()}
-    told = "; ".join(
-        f"{name} {y:.3g} {ylabel} at {xlabel} {x:.3g}" for name, (x, y) in best.items()
-    )
+    told = "; ".join(f"{name} {y:,.0f} at {x:.3g}" for name, (x, y) in best.items())
     return show(figure, f"{title or 'Frontier'}: {ylabel} at the best {xlabel}: {told}")
