@@ -1,18 +1,19 @@
-"""How long the search app lets one wait, on a gallery of 10,000 pictures: results/app.json."""
+"""How long the search app lets one wait, on a gallery of 10,000 pictures.
 
-import socket
-import subprocess
-import sys
+    python -m benchmarks.app
+
+Writes results/app.json, which lesson 06 and its deck quote.
+"""
+
 import tempfile
 import time
-import urllib.request
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from tools.record import provenance, write_json
+from tools.serving import app_served
 from tools.slides import browser
 from utils import ROOT
 from utils.app import SearchApp
@@ -69,30 +70,12 @@ def time_kernel(folder: Path) -> dict[str, dict[str, float]]:
 
 def time_browser(folder: Path) -> dict[str, float]:
     """Clicks on answers in Voilà, in Chromium."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "utils.app", str(folder), "--no-browser", f"--port={port}"]
-    server = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
-    )
-    try:
-        while True:
-            try:
-                urllib.request.urlopen(f"http://localhost:{port}/voila/static/", timeout=5).close()
-            except urllib.error.HTTPError:
-                break  # it answers
-            except OSError:
-                time.sleep(0.5)
-        with browser() as chromium:
-            page = chromium.new_page(viewport={"width": 1280, "height": 900})
-            page.set_default_timeout(180_000)
-            page.goto(f"http://localhost:{port}")
-            page.locator(".la-main > .la-tiles .la-tile:not([hidden])").nth(9).wait_for()
-            return milliseconds([page.evaluate(CLICK) for _ in range(CLICKS)][3:])
-    finally:
-        server.terminate()
-        server.wait(30)
+    with app_served(folder) as url, browser() as chromium:
+        page = chromium.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(180_000)
+        page.goto(url)
+        page.locator(".la-main > .la-tiles .la-tile:not([hidden])").nth(9).wait_for()
+        return milliseconds([page.evaluate(CLICK) for _ in range(CLICKS)][3:])
 
 
 def main() -> None:

@@ -5,16 +5,14 @@ import io
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tools.serving import app_served, free_port, served
 from tools.slides import browser
 from utils import ROOT
 from utils.app import Search
@@ -170,31 +168,9 @@ def folder(scenes, tmp_path_factory):
     return folder
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @contextlib.contextmanager
-def served(command, url, log):
-    """A server in a process of its own until the block ends; its pages ask no other machine."""
-    with open(log, "w") as out:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT)
-    try:
-        for _ in range(120):
-            assert process.poll() is None, log.read_text()
-            with contextlib.suppress(OSError):
-                urllib.request.urlopen(url, timeout=60).close()
-                break
-            time.sleep(0.5)
-        yield
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
 def jupyterlab(folder, tmp):
+    """JupyterLab with a notebook whose one cell is the app; its address."""
     cell = {
         "cell_type": "code",
         "id": "app",
@@ -213,13 +189,13 @@ def jupyterlab(folder, tmp):
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}"]
     command += ["--LabApp.extension_manager=readonly", "--IdentityProvider.token="]
     command += [f"--ServerApp.root_dir={tmp}", "--allow-root", "--ServerApp.port_retries=0"]
-    return command, f"http://localhost:{port}/lab/workspaces/app/tree/app.ipynb"
+    url = f"http://localhost:{port}/lab/workspaces/app/tree/app.ipynb"
+    with served(command, url):
+        yield url
 
 
 def voila(folder, tmp):
-    port = free_port()
-    command = [sys.executable, "-m", "utils.app", str(folder), "--no-browser", f"--port={port}"]
-    return command, f"http://localhost:{port}/"
+    return app_served(folder)
 
 
 @pytest.fixture(scope="module")
@@ -242,8 +218,7 @@ def run_first_cell(page):
 def app(request, folder, chromium, tmp_path_factory):
     """A page with the app in it, and what it asked of other machines."""
     tmp = tmp_path_factory.mktemp("served")
-    command, url = request.param(folder, tmp)
-    with served(command, url, tmp / "log"):
+    with request.param(folder, tmp) as url:
         page = chromium.new_page(viewport={"width": 1280, "height": 900})
         page.set_default_timeout(60_000)
         page.outside = []
@@ -406,7 +381,7 @@ def test_a_model_that_is_not_here_is_said_and_the_old_one_stays(page):
     assert answers(page) == before
 
 
-def test_a_filter_narrows_and_says_where_nothing_is_left(page):
+def test_a_filter_narrows(page):
     page.get_by_label("Among").select_option(index=1)
     page.get_by_label("that is").select_option("lemon")
     page.locator(f'{ANSWERS} .la-open[title^="lemon/"]').nth(5).wait_for()
@@ -415,7 +390,7 @@ def test_a_filter_narrows_and_says_where_nothing_is_left(page):
     says(page, "have its label")
 
 
-def test_added_is_found_and_removed_is_not(page, scenes):
+def test_added_is_found_alone_in_its_class_and_removed_is_not(page, scenes):
     upload(page, "new cat.png", png(255 - scenes.by_label("cat").images[0]))
     page.locator('.la-top .la-figure:has-text("new cat.png")').wait_for()
     page.get_by_placeholder("its label").fill("negative")
@@ -425,6 +400,12 @@ def test_added_is_found_and_removed_is_not(page, scenes):
     find.fill("negative")
     find.press("Enter")
     page.locator('.la-side .la-open[title="new cat.png"]').wait_for()
+    page.get_by_label("Among").select_option(index=1)
+    page.get_by_label("that is").select_option("negative")
+    says(page, "Nothing found: there is no other picture that is negative in this gallery")
+    assert answers(page) == []
+    page.get_by_label("Among").select_option("everything")
+    says(page, "pictures, in")
     gone = answers(page)[0]
     page.locator(f'{ANSWERS} [data-event="remove"]').first.click()
     says(page, "undo brings it back")

@@ -6,6 +6,7 @@ from tools.figures import (
     cnn_embeddings,
     distances,
     maps_and_clusters,
+    search_demo,
     start_here,
     triplet_training,
     vit_background,
@@ -19,6 +20,7 @@ DECKS = (
     triplet_training,
     distances,
     maps_and_clusters,
+    search_demo,
 )
 
 
