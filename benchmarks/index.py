@@ -114,7 +114,7 @@ def trees(n: int = 20_000) -> dict[str, Any]:
     for dim in DIMS:
         even = np.random.default_rng(0).normal(size=(n + QUERIES, dim)).astype(np.float32)
         told["normal"][str(dim)] = share_visited(even[:n], even[n:])
-        sheet = synthetic_vectors(n + QUERIES, intrinsic=dim)
+        sheet = synthetic_vectors(n + QUERIES, intrinsic=dim, groups=1)
         told["of_64"][str(dim)] = share_visited(sheet[:n], sheet[n:])
         told["of_64_twonn"][str(dim)] = intrinsic_dimension(sheet[:n], n)
     photos, _ = load_embeddings("cifar10-test")
@@ -127,7 +127,7 @@ def intrinsic(n: int = 30_000) -> dict[str, Any]:
     """Recall of lists and links at the same effort, by the free dimensions among 64."""
     told: dict[str, Any] = {"vectors": n, "ivf_nprobe_8": {}, "hnsw_ef_16": {}}
     for dim in DIMS:
-        vectors = synthetic_vectors(n + QUERIES, intrinsic=dim)
+        vectors = synthetic_vectors(n + QUERIES, intrinsic=dim, groups=1)
         gallery, queries = vectors[:n], vectors[n:]
         truth = nearest(queries, gallery, K)[0]
         for key, index in {

@@ -9,15 +9,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from utils.index import ExactIndex, FaissIndex, QdrantIndex
+from utils.index.qdrant_collection import Collection
 
 
 def faiss_index(kind, **knobs):
     return lambda **settings: FaissIndex(kind, **settings, **knobs)
 
 
+COLLECTIONS = []
+
+
 def fresh():
     """A collection of the test's own: at QDRANT_URL (make test-qdrant), else in this process."""
-    return f"lookalike-test-{uuid.uuid4()}"
+    COLLECTIONS.append(f"lookalike-test-{uuid.uuid4()}")
+    return COLLECTIONS[-1]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def a_server_is_left_as_it_was():
+    yield
+    if "QDRANT_URL" in os.environ:
+        for name in COLLECTIONS:
+            Collection(None, name).ask("delete_collection")
 
 
 def load(index, path, model=None):

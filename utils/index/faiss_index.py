@@ -57,12 +57,13 @@ class FaissIndex:
         if kind not in KNOBS:
             raise ValueError(f"There is no kind {kind!r}; choose one of: {', '.join(KNOBS)}.")
         check_index_metric(metric, ("cosine", "euclidean"))
-        strange = [name for name, value in knobs.items() if name not in KNOBS[kind] or value < 0]
-        if strange:
-            raise ValueError(
-                f"{kind!r} has the knobs {KNOBS[kind]}, none below 0, but was given "
-                f"{strange[0]}={knobs[strange[0]]}."
-            )
+        for name, value in knobs.items():
+            least = {"nlist": 0, "M": 2}.get(name, 1)
+            if name not in KNOBS[kind] or value < least:
+                raise ValueError(
+                    f"{kind!r} has the knobs {KNOBS[kind]}, whole numbers from "
+                    f"{least}, but was given {name}={value}."
+                )
         self.kind, self.metric, self.model = kind, metric, model
         self.knobs = KNOBS[kind] | knobs
         self.payload: dict[str, Any] = {}

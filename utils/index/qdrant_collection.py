@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +31,15 @@ class Collection:
         else:
             self.client = QdrantClient(path=self.place)
 
-    def ask(self, what: str, pauses: Sequence[float] = PAUSES, **arguments: Any) -> Any:
-        """The client's method `what` for this collection, again where a fault may pass.
+    def ask(self, what: str, again: bool = True, **arguments: Any) -> Any:
+        """The client's method `what` for this collection; `again` where a fault may pass.
 
         Raises ConnectionError in one sentence where it does not.
         """
         from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
         from qdrant_client.http.exceptions import ApiException
 
-        for pause in (*pauses, None):
+        for pause in (*(PAUSES if again else ()), None):
             try:
                 return getattr(self.client, what)(collection_name=self.name, **arguments)
             except (ResourceExhaustedResponse, ApiException) as error:
@@ -73,7 +72,7 @@ class Collection:
                 schema = SCHEMAS[next(iter(kinds))]
                 self.ask("create_payload_index", field_name=key, field_schema=schema, wait=True)
                 self.looked_up.add(field)
-        return models.Filter(must=conditions)
+        return models.Filter(must=conditions) if conditions else None
 
 
 def qdrant_models() -> Any:  # whose own types leave lists no room

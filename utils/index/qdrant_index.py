@@ -56,12 +56,16 @@ class QdrantIndex:
         check_index_metric(metric, tuple(METRICS))
         self._at = Collection(place, collection)
         self.metric, self.model = metric, model
-        self._dim: int | None = None  # None while there is no collection
-        if self._at.ask("collection_exists", pauses=()):
+        try:
             self._dim = self._checked()
+        except Exception:
+            self.close()  # or a folder would stay locked
+            raise
 
-    def _checked(self) -> int:
-        """The width of the collection there, if it is one of ours and of this model."""
+    def _checked(self) -> int | None:
+        """The width of the collection there, if it is of this course and model; None for none."""
+        if not self._at.ask("collection_exists", again=False):
+            return None
         config = self._at.ask("get_collection").config
         about, vectors = config.metadata or {}, config.params.vectors
         if "model" not in about:
