@@ -13,14 +13,14 @@ from qdrant_client import QdrantClient, models
 
 class Server(ThreadingHTTPServer):
     """`seen` holds every request; `faults` what happens to the next ones to a path: a status of
-    HTTP, or "cut" for no answer at all."""
+    HTTP, or "cut" for no answer at all. Only the first 429 says when to come again."""
 
     daemon_threads = True
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.client, self.lock = QdrantClient(":memory:"), threading.Lock()
-        self.seen, self.faults, self.keys = [], {}, []
+        self.seen, self.faults, self.keys, self.busy = [], {}, [], False
         self.url = f"http://127.0.0.1:{self.server_port}"
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -59,8 +59,9 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
-        if status == 429:
+        if status == 429 and not self.server.busy:
             self.send_header("Retry-After", "0")
+            self.server.busy = True
         self.end_headers()
         self.wfile.write(data)
 

@@ -49,6 +49,7 @@ class FaissIndex:
     "ivf" and "pq" are trained once, on what is there when `train_at` vectors are; until then they
     compare with every vector. Removal scans the vectors of "flat", "ivf" and "pq"; a graph cannot
     lose a point, so "hnsw" only marks it, steps over it, and is built anew when a quarter is dead.
+    "flat" compares many queries at once by products, which may leave a copy 1e-3 from its picture.
     """
 
     def __init__(
@@ -142,10 +143,8 @@ class FaissIndex:
         if self.kind == "ivf":
             engine = _faiss().IndexIVFFlat(_faiss().IndexFlatL2(dim), dim, lists)
         else:
-            bits = min(8, int(np.log2(len(rows))))  # a code word needs a vector of its own
-            engine = _faiss().IndexIVFPQ(
-                _faiss().IndexFlatL2(dim), dim, lists, self.knobs["m"], bits
-            )
+            m, bits = self.knobs["m"], min(8, int(np.log2(len(rows))))  # code words ≤ vectors
+            engine = _faiss().IndexIVFPQ(_faiss().IndexFlatL2(dim), dim, lists, m, bits)
             engine.pq.cp.max_points_per_centroid = SAMPLE
             engine.pq.cp.min_points_per_centroid = 1
         engine.cp.max_points_per_centroid, engine.cp.min_points_per_centroid = SAMPLE, 1

@@ -8,6 +8,7 @@ from typing import Any
 from utils.index.protocol import Where, wanted
 
 PAUSES = (0.2, 1, 5)  # seconds before a request that failed is tried again
+SECONDS = 30  # to wait for an answer
 SCHEMAS = {str: "keyword", int: "integer", bool: "bool"}
 
 
@@ -25,7 +26,8 @@ class Collection:
         self.client: Any
         self.looked_up: set[str] = set()  # fields that the server keeps an index of
         if self.remote:
-            self.client = QdrantClient(url=self.place, api_key=os.environ.get("QDRANT_API_KEY"))
+            key = os.environ.get("QDRANT_API_KEY")
+            self.client = QdrantClient(url=self.place, api_key=key, timeout=SECONDS)
         elif self.place == ":memory:":
             self.client = QdrantClient(":memory:")
         else:
@@ -43,7 +45,8 @@ class Collection:
             try:
                 return getattr(self.client, what)(collection_name=self.name, **arguments)
             except (ResourceExhaustedResponse, ApiException) as error:
-                refused = 400 <= getattr(error, "status_code", 0) < 500  # again in any case
+                status = getattr(error, "status_code", 0)
+                refused = 400 <= status < 500 and status not in (408, 429)  # too slow, too many
                 if pause is None or refused:
                     told = " ".join(str(error).split())
                     raise ConnectionError(
