@@ -105,7 +105,7 @@ def app() -> None:
             Image.fromarray(image).save(place / f"{gallery.ids[i].partition('/')[0]}.png")
         with app_served(folder) as url, browser() as chromium:
             window = {"width": 1080, "height": 680}
-            page = chromium.new_page(viewport=window, device_scale_factor=1.25)
+            page = chromium.new_page(viewport=window, device_scale_factor=1.15)
             page.set_default_timeout(90_000)
             page.goto(url)
             page.locator(".la-main > .la-tiles .la-tile:not([hidden])").nth(9).wait_for()
