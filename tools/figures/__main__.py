@@ -5,6 +5,7 @@ import sys
 from tools.figures import (
     cnn_embeddings,
     distances,
+    growing_index,
     maps_and_clusters,
     start_here,
     triplet_training,
@@ -19,6 +20,7 @@ DECKS = (
     triplet_training,
     distances,
     maps_and_clusters,
+    growing_index,
 )
 
 
