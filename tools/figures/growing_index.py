@@ -211,7 +211,7 @@ def copies() -> None:
     gallery = without_openmoji(load_images("scenes", "test"))
     at = [gallery.ids.index(id) for id in (LION, "twemoji/pizza", "fluent/owl")]
     images = gallery.images[at]
-    kinds = {"original": images, **make_copies(images)}
+    kinds = {"original": images} | make_copies(images)
     rows = {gallery.label_of(i): [kinds[kind][n] for kind in kinds] for n, i in enumerate(at)}
     figure = show_grid(rows, columns=list(kinds))
     larger(figure, 1.15)
@@ -229,7 +229,7 @@ def longest_chain(graph: csr_array, group: np.ndarray) -> list[int]:
 
 
 def chain() -> None:
-    """Drawings of which each one's hash is like the next one's: the longest ways of three groups."""
+    """Drawings, each with a hash like the next one's: the longest ways of three groups."""
     pictures, limit = without_openmoji(load_images("emoji", "test")), 6
     bits, n = dhash(pictures), len(pictures)
     pairs, _ = pairs_within(bits, limit, "hamming")
