@@ -94,13 +94,13 @@ def walk_to_lion() -> None:
 
 def dotted(title: str, near: np.ndarray) -> tuple[Shown, Axes]:
     """The points of the plane, those that are compared in blue, and the query."""
-    figure = Shown(figsize=(11, 6.4), layout="constrained")
+    figure = Shown(figsize=(9.6, 5.6), layout="constrained")
     axes = figure.subplots()
     axes.scatter(*plane()[~near].T, s=22, color=GREY, linewidth=0, zorder=3)
     axes.scatter(*plane()[near].T, s=48, color=COLOURS[0], linewidth=0, zorder=3)
     axes.scatter(*QUERY, s=420, marker="*", color=WRONG, edgecolor=PAPER, zorder=4)
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
-    axes.set_title(title)
+    axes.set_title(title, fontsize=18)
     bare(axes)
     return figure, axes
 
@@ -188,12 +188,12 @@ def codes() -> None:
         decoded.extend(centres[words[5000]])
     scale = np.abs(photo).max()
     with rc_context(BIG):
-        figure = Shown(figsize=(12.5, 5), layout="constrained")
-        rows = figure.subplots(3, 1, height_ratios=(1, 0.9, 1))
+        figure = Shown(figsize=(12.5, 5.4), layout="constrained")
+        rows = figure.subplots(3, 1, height_ratios=(1, 0.7, 1))
         strip(rows[0], photo, scale)
         strip(rows[2], decoded, scale)
         for at, word in enumerate(told):
-            rows[1].text(at, 0, str(word), ha="center", va="center", fontsize=20)
+            rows[1].text(at, 0, str(word), ha="center", va="center", fontsize=22)
         rows[1].set(xlim=(-0.5, 15.5), ylim=(-1, 1))
         bare(rows[1])
         names = (
@@ -202,7 +202,7 @@ def codes() -> None:
             "what the words say: nearly the same 64 numbers",
         )
         for axes, name in zip(rows, names, strict=True):
-            axes.set_title(name, fontweight="normal")
+            axes.set_title(name, fontweight="normal", fontsize=18, pad=10)
     alt = f"An embedding cut into 16 parts, written as the words {', '.join(map(str, told))}"
     save(figure, "codes", alt)
 

@@ -42,7 +42,7 @@ def grouped(values: Mapping[str, Mapping[str, float]], unit: str) -> Shown:
     kinds = list(next(iter(values.values())))
     height = 0.8 / len(kinds)
     with rc_context(BIG):
-        figure = Shown(figsize=(11.5, 5.8), layout="constrained")
+        figure = Shown(figsize=(10.5, 5.2), layout="constrained")
         axes = figure.subplots()
         for i, kind in enumerate(kinds):
             numbers = [row[kind] for row in values.values()]
@@ -70,7 +70,7 @@ def clock(axes: Axes, structures: tuple[str, ...]) -> None:
         axes.plot(sizes(), times, color=COLOURS[i], linestyle=("-", "--")[i], linewidth=2.5,
                   marker="os"[i], markersize=9, label=NAMES[structure])  # fmt: skip
         for size, time in zip(sizes(), times, strict=True):
-            axes.annotate(f"{time:.3g}", (size, time), (0, (-26, 12)[i]), ha="center",
+            axes.annotate(f"{time:.3g}", (size, time), ((8, -8)[i], (-20, 8)[i]), ha=("left", "right")[i],
                           textcoords="offset points", color=INK)  # fmt: skip
     axes.set(xlabel="vectors of 64 numbers", ylabel="milliseconds a query", xscale="log",
              yscale="log")  # fmt: skip
@@ -86,9 +86,9 @@ def exact_line() -> None:
         sizes(), times, xlabel="vectors of 64 numbers", ylabel="milliseconds a query, exact search"
     )
     for size, time in zip(sizes(), times, strict=True):
-        figure.axes[0].annotate(f"{time:.3g} ms", (size, time), (10, -14), fontsize=13,
+        figure.axes[0].annotate(f"{time:.3g} ms", (size, time), (14, -6), fontsize=13,
                                 textcoords="offset points")  # fmt: skip
-    figure.axes[0].margins(x=0.12)
+    figure.axes[0].margins(x=0.12, y=0.12)
     larger(figure, 1.15)
     save(figure, "exact_line", figure.alt.removeprefix(": "))
 
@@ -98,7 +98,7 @@ def tree_lost() -> None:
     kept = measured("index")["trees"]
     dims = [int(dim) for dim in kept["normal"]]
     with rc_context(BIG):
-        figure = Shown(figsize=(13, 5.6), layout="constrained")
+        figure = Shown(figsize=(12, 5.4), layout="constrained")
         left, right = figure.subplots(1, 2)
         left.plot(dims, list(kept["normal"].values()), color=COLOURS[0], linewidth=2.5, marker="o",
                   label="random points")  # fmt: skip
@@ -174,7 +174,7 @@ def copies_found() -> None:
         name: {way: kept[name][way]["recall"] for way in ("embedding", "hash", "pixels")}
         for name in ("photos", "drawings", "scenes")
     }
-    figure = grouped(values, "share of the copies found, thresholds chosen for 95 % precision")
+    figure = grouped(values, "share of the copies found, thresholds chosen for 95% precision")
     save(figure, "copies_found", figure.alt)
 
 
