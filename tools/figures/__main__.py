@@ -5,6 +5,7 @@ import sys
 from tools.figures import (
     cnn_embeddings,
     distances,
+    growing_index,
     maps_and_clusters,
     search_demo,
     start_here,
@@ -21,6 +22,7 @@ DECKS = (
     distances,
     maps_and_clusters,
     search_demo,
+    growing_index,
 )
 
 

@@ -34,9 +34,11 @@ def show_walk(
         axes.plot(xy[path, 0], xy[path, 1], color=COLOURS[0], linewidth=2.5)
         axes.scatter(xy[path, 0], xy[path, 1], s=50, color=COLOURS[0], zorder=3)
         for step, at in enumerate(path, start=1):
+            left, below = xy[at] < query  # away from the query, so that no number lies on it
             axes.annotate(
-                str(step), xy[at], (6, 5), textcoords="offset points", fontsize=11,
-                color=INK, path_effects=[HALO], zorder=5,
+                str(step), xy[at], (-5 if left else 5, -4 if below else 4), fontsize=11,
+                textcoords="offset points", ha="right" if left else "left",
+                va="top" if below else "bottom", color=INK, path_effects=[HALO], zorder=5,
             )  # fmt: skip
         axes.scatter(
             query[0],
