@@ -460,7 +460,7 @@ check("Codes take less than a fifth", weight["PQ"] < 256 / 5)
 # %% [markdown]
 # A benchmark did the same with a million: [results/index.json](../results/index.json). There exact search takes {{results:index.exact_million.milliseconds:.0f}} ms for one query.
 #
-# How many dimensions are free matters to lists and graphs too, though far less than to trees: with the same effort, a graph (`ef` 16) finds {{results:index.intrinsic.hnsw_ef_16.2:.0%}} of the ten nearest where two of 64 numbers are free, {{results:index.intrinsic.hnsw_ef_16.16:.0%}} where sixteen are and {{results:index.intrinsic.hnsw_ef_16.64:.0%}} where all are.
+# How many dimensions are free matters to lists and graphs too: with the same effort, a graph (`ef` 16) finds {{results:index.intrinsic.hnsw_ef_16.2:.0%}} of the ten nearest where two of 64 numbers are free, {{results:index.intrinsic.hnsw_ef_16.16:.0%}} where sixteen are and {{results:index.intrinsic.hnsw_ef_16.64:.0%}} where all are.
 #
 # ## 7 · Growing and shrinking
 # A gallery lives. Each structure pays differently. To add a thousand vectors to a hundred thousand takes lists {{results:index.changes.ivf.add_milliseconds:.0f}} ms and a graph, which must find the neighbours of each, {{results:index.changes.hnsw.add_milliseconds:.0f}}. To remove a thousand takes either about a millisecond, but a graph cannot lose a point, for others are reached
