@@ -68,7 +68,7 @@ def walk_to_lion() -> None:
     xy = (xy - xy.min(axis=0)) / np.ptp(xy, axis=0) * [1.9, 1]
     lion = pictures.ids.index(LION)
     order = [lion, *np.delete(np.arange(len(xy)), lion)]
-    some = np.array(order)[spaced(xy[order], 0.054)]
+    some = np.array(order)[spaced(xy[order], 0.064)]
     xy, links = xy[some], link_graph(xy[some], m=3)
     start = int(((xy - xy[0]) ** 2).sum(axis=1).argmax())
     path = walk(xy[0], xy, links, start, ef=1)[1]
@@ -79,7 +79,7 @@ def walk_to_lion() -> None:
         axes.add_collection(LineCollection(lines, colors=GREY, linewidths=0.8, alpha=0.6))
         axes.plot(*xy[path].T, color=COLOURS[0], linewidth=5, path_effects=[HALO])
         for i, (x, y) in enumerate(xy):
-            half = 0.036 if i in path else 0.024
+            half = 0.045 if i in path else 0.03
             box = (x - half, x + half, y - half, y + half)
             axes.imshow(pictures.images[some[i]], extent=box, zorder=3 + (i in path))
             if i in path:
@@ -151,7 +151,7 @@ def graph_walk() -> None:
     compared = len({near for at in path for near in [at, *linked()[at]]})
     title = f"{len(path)} steps through 400 points, {compared} of them compared"
     figure = show_walk(plane(), linked(), path, QUERY, title=title)
-    larger(figure, 1.1)
+    larger(figure, 1.3)
     save(figure, "graph_walk", figure.alt, dpi=120)  # a thousand lines weigh a lot
 
 

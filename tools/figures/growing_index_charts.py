@@ -70,14 +70,13 @@ def clock(axes: Axes, structures: tuple[str, ...]) -> None:
         axes.plot(sizes(), times, color=COLOURS[i], linestyle=("-", "--")[i], linewidth=2.5,
                   marker="os"[i], markersize=9, label=NAMES[structure])  # fmt: skip
         for size, time in zip(sizes(), times, strict=True):
-            axes.annotate(f"{time:.3g}", (size, time), ((8, -8)[i], (-20, 8)[i]),
-                          ha=("left", "right")[i], textcoords="offset points",
-                          color=INK)  # fmt: skip
+            axes.annotate(f"{time:.3g}", (size, time), ((8, -20), (-8, 8))[i], color=INK,
+                          ha=("left", "right")[i], textcoords="offset points")  # fmt: skip
     axes.set(xlabel="vectors of 64 numbers", ylabel="milliseconds a query", xscale="log",
              yscale="log")  # fmt: skip
     axes.set_xticks(sizes(), [f"{size:,}" for size in sizes()])
     axes.minorticks_off()
-    axes.margins(x=0.15, y=0.2)
+    axes.margins(x=0.28, y=0.2)
 
 
 def exact_line() -> None:
