@@ -3,7 +3,7 @@
 # Comparing a query with every picture is never wrong, and twice as many pictures take twice as long. We look for ways to compare with fewer, measure what each of them misses, and count what a billion pictures would cost.
 #
 # **After this lesson you can**
-# - say why a tree finds neighbours on a plane and not among embeddings;
+# - say why a tree finds neighbours on a plane and hardly among embeddings;
 # - build an inverted file, a graph and product codes, each in ten lines, and know what they trade;
 # - choose an index by recall, speed and memory instead of by name;
 # - let an index grow and shrink, and find near-duplicates in it;
@@ -67,7 +67,6 @@ show_curve(
     spent,
     xlabel="pictures in the gallery",
     ylabel="milliseconds a query",
-    log="xy",
     title=f"Sixteen times the pictures, {spent[-1] / spent[0]:.0f} times the time",
 )
 
@@ -157,7 +156,7 @@ check(
 check("Among scenes of unseen things a tree has to look at nearly all", share["scenes"] > 0.9)
 
 # %% [markdown]
-# Photos are a kinder case: the network was taught their ten classes, and a class is an island. Vectors that are like those of most networks, 64 numbers of which some sixteen are free, we can make in any number. *Thirty thousand of them on the clock: the tree, or all?*
+# Photos are a kinder case: the network was taught their ten classes, and a class is an island; among them a tree can be ahead. Vectors that are like those of most networks, 64 numbers of which some sixteen are free, we can make in any number. *Thirty thousand of them on the clock: the tree, or all?*
 
 # %%
 from utils.index.synthetic import synthetic_vectors
@@ -181,7 +180,7 @@ check("The tree is slower than comparing with all", race["tree"] > race["all"])
 
 # %% [markdown]
 # ## 3 · Lists
-# So nothing exact helps. We give up being right always, and count how often: **recall@10** is now the share of the true ten nearest that are found. First idea, the **inverted file** (IVF; Sivic & Zisserman 2003): K-Means with a hundred centres, and a list for each with its photos. A query looks only into the
+# So for vectors like these no exact structure helps. We give up being right always, and count how often: **recall@10** is now the share of the true ten nearest that are found. First idea, the **inverted file** (IVF; Sivic & Zisserman 2003): K-Means with a hundred centres, and a list for each with its photos. A query looks only into the
 # lists of its nearest centres. How many of them is the knob, `nprobe`.
 
 # %%
@@ -566,7 +565,7 @@ photo_copies = measured("duplicates")["photos"]
 shares = {name: photo_copies[name]["recall"] for name in ("embedding", "hash", "pixels")}
 show_bars(
     shares,
-    unit="share of the copies of CIFAR-10 (JPEG) photos found, at 95 % precision",
+    unit="share of the copies of CIFAR-10 (JPEG) photos found, thresholds chosen for 95 % precision",
     title=f"What a network learned to ignore, it cannot find: {shares['embedding']:.0%} of the copies",
 )
 
@@ -596,7 +595,7 @@ check("The same answers as by faiss", list(answers[0]) == list(after))
 check("The same frogs", set(only[0]) == set(frogs[0]))
 
 # %% [markdown]
-# With a folder in place of `":memory:"` it stays on disk. With the address of a server in `QDRANT_URL`, `QdrantIndex()` speaks to that, and to a cluster of them in the same way:
+# In the notebook Qdrant is for trying things out: it compares with every vector, in Python. With a folder in place of `":memory:"` it stays on disk. With the address of a server in `QDRANT_URL`, `QdrantIndex()` speaks to that, and to a cluster of them in the same way:
 #
 # ```
 # docker run -p 6333:6333 -v qdrant:/qdrant/storage qdrant/qdrant
@@ -753,7 +752,7 @@ exercise("07.3", encode)
 # </details>
 #
 # ## In one paragraph
-# Exact search compares with everything: never wrong, and linear. Trees find neighbours on a plane and not among embeddings. Lists look into the nearest cells, graphs walk along links, codes shrink a vector to a few bytes; each has a knob that trades recall for time, and only a measured frontier tells which to take. Growing is easy, shrinking costs,
+# Exact search compares with everything: never wrong, and linear. Trees find neighbours on a plane and rarely among embeddings. Lists look into the nearest cells, graphs walk along links, codes shrink a vector to a few bytes; each has a knob that trades recall for time, and only a measured frontier tells which to take. Growing is easy, shrinking costs,
 # copies are found by pairs within a threshold that validation copies choose, and a database does all of it behind the same five methods. For a billion pictures, memory decides, so codes do.
 #
 # ## Go further

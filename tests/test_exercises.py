@@ -1,6 +1,7 @@
 """Every exercise from both sides: solved, untouched, and wrong in the usual ways."""
 
 import ast
+import base64
 import importlib
 import json
 
@@ -379,6 +380,33 @@ def encode(vectors, books, by=None, parts=None):
     return apart.argmin(-1).astype(np.uint8)
 
 
+def to_request(data, k, fields=("image", "k"), text=lambda encoded: encoded.decode()):
+    return json.dumps(dict(zip(fields, (text(base64.b64encode(data)), k), strict=True)))
+
+
+def from_reply(text, key=lambda pair: pair[1]):
+    return sorted(json.loads(text)["results"].items(), key=key)
+
+
+def ask_politely(send, sleep, tries, wait=None, busy=(503,), always=False):
+    for last in range(tries):
+        reply = send()
+        if reply.status_code not in busy:
+            return reply
+        if last < tries - 1 or always:
+            sleep(wait or float(reply.headers.get("retry-after", 1)))
+    return reply
+
+
+def slowest(waits, per_hundred, method="inverted_cdf", end=lambda q: 100 - q):
+    return np.percentile(waits, end(per_hundred), method=method)
+
+
+def sort_in_place(waits, per_hundred):
+    waits.sort()
+    return slowest(waits, per_hundred)
+
+
 WRONG = {
     "00.1": [
         (lambda v: recall_at_k(v, LABELS, 1), "is recall@1"),
@@ -616,6 +644,28 @@ WRONG = {
         ),
         (lambda v, b: np.roll(encode(v, b), 1, 0), "name the nearest word"),
     ],
+    "10.1": [
+        ((lambda data, k: to_request(data, k, text=str), from_reply), "makes them text"),
+        ((lambda data, k: {"image": "", "k": k}, from_reply), "A request is text"),
+        ((lambda data, k: to_request(data, str(k)), from_reply), "the number 7"),
+        ((lambda data, k: to_request(data, k, ("picture", "k")), from_reply), "exactly the fields"),
+        ((to_request, lambda text: from_reply(text, key=lambda pair: 0)), "order of the text"),
+        ((to_request, lambda text: from_reply(text, key=lambda pair: -pair[1])), "farthest"),
+        ((to_request, lambda text: dict(from_reply(text))), "list of pairs"),
+    ],
+    "10.2": [
+        (lambda s, w, n: ask_politely(s, w, n, wait=1), "as the header says"),
+        (lambda s, w, n: ask_politely(s, w, n, busy=(503, 422)), "does not help"),
+        (lambda s, w, n: ask_politely(s, w, n, always=True), "nothing to wait for"),
+        (lambda s, w, n: ask_politely(s, w, n + 2), "At most 3 requests"),
+        (lambda s, w, n: s(), "the third reply"),
+    ],
+    "10.3": [
+        (lambda w, q: slowest(w, q, method="linear"), "do not interpolate"),
+        (lambda w, q: slowest(w, q, end=lambda q: q), "the fastest of a hundred"),
+        (lambda w, q: np.max(w), "it is"),
+        (sort_in_place, "sort a copy"),
+    ],
 }
 
 
@@ -623,7 +673,7 @@ def hand_in(number, answer, vectors):
     rest = (vectors, LABELS) if number == "00.1" else ()
     if number == "00.1" and callable(answer):
         answer = answer(vectors)
-    exercise(number, answer, *rest)
+    exercise(number, *(answer if isinstance(answer, tuple) else (answer,)), *rest)
 
 
 @pytest.mark.parametrize(
@@ -662,6 +712,9 @@ RIGHT = {
     "07.1": merge,
     "07.2": smallest,
     "07.3": encode,
+    "10.1": (to_request, from_reply),
+    "10.2": ask_politely,
+    "10.3": slowest,
 }
 ALSO_RIGHT = [
     ("02.1", lambda p, m, c: paste(p, m, c, lambda mix: torch.from_numpy(mix).round().byte())),

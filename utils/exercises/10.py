@@ -1,0 +1,94 @@
+"""Graders of lesson 10."""
+
+import base64
+import json
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+
+def grade_1(to_request: Callable[..., Any], from_reply: Callable[..., Any]) -> str | None:
+    """The contract, from the asker's side."""
+    data = bytes(range(256))
+    given = to_request(data, 7)
+    if not isinstance(given, str):
+        return f"A request is text, json.dumps(…), not {type(given).__name__}."
+    try:
+        asked = json.loads(given)
+    except ValueError:
+        return "Your text is not JSON: use json.dumps."
+    if not isinstance(asked, dict) or set(asked) != {"image", "k"}:
+        return 'The text should have exactly the fields "image" and "k".'
+    if asked["k"] != 7 or isinstance(asked["k"], str):
+        return f"k should be the number 7, but is {asked['k']!r}."
+    if not isinstance(asked["image"], str) or asked["image"].startswith("b'"):
+        return "base64.b64encode gives bytes; .decode() makes them text."
+    if asked["image"] != base64.b64encode(data).decode():
+        return "The image is not the base64 of the bytes."
+    reply = json.dumps({"results": {"/b": 0.5, "/a": 0.0, "/c": 11.0}})
+    pairs = from_reply(reply)
+    if not isinstance(pairs, list) or any(len(pair) != 2 for pair in pairs):
+        return "from_reply should return a list of pairs (address, distance)."
+    found = [(str(url), apart) for url, apart in pairs]
+    if found == [("/b", 0.5), ("/a", 0.0), ("/c", 11.0)]:
+        return "The pairs are in the order of the text; sort them, nearest first."
+    if found == [("/c", 11.0), ("/b", 0.5), ("/a", 0.0)]:
+        return "The farthest comes first in yours."
+    if found != [("/a", 0.0), ("/b", 0.5), ("/c", 11.0)]:
+        return f"Expected /a, /b, /c with 0, 0.5 and 11, but yours are {found}."
+    return None
+
+
+def grade_2(ask_politely: Callable[..., Any]) -> str | None:
+    """Wait as long as the service says, and not for ever."""
+
+    def play(replies: list[tuple[int, dict[str, str]]], tries: int) -> tuple[Any, int, list[float]]:
+        waits: list[float] = []
+        left = [SimpleNamespace(status_code=code, headers=headers) for code, headers in replies]
+        sent = []
+
+        def send() -> Any:
+            sent.append(left[min(len(sent), len(left) - 1)])
+            return sent[-1]
+
+        reply = ask_politely(send, lambda seconds: waits.append(float(seconds)), tries)
+        return getattr(reply, "status_code", None), len(sent), waits
+
+    busy, later, fine = (503, {"retry-after": "3"}), (503, {}), (200, {})
+    if play([fine], 4) != (200, 1, []):
+        return "An answer of 200 should be returned at once, after one request."
+    if play([(422, {})], 4) != (422, 1, []):
+        return "422 says that the request is wrong: sending it again does not help."
+    status, sent, waits = play([busy, later, fine], 4)
+    if status != 200 or sent != 3:
+        return f"Busy, busy, fine: the third reply should be returned, not {status} after {sent}."
+    if waits != [3.0, 1.0]:
+        return f"You should wait 3 seconds, as the header says, then 1; you wait {waits}."
+    status, sent, waits = play([busy], 3)
+    if sent != 3 or status != 503:
+        return f"At most 3 requests, then the last reply; you send {sent} and return {status}."
+    if len(waits) != 2:
+        return "After the last try there is nothing to wait for."
+    return None
+
+
+def grade_3(slowest: Callable[..., Any]) -> str | None:
+    """The nearest-rank percentile."""
+    rng = np.random.default_rng(0)
+    for n, per_hundred in ((1000, 1), (150, 1), (10, 50), (7, 10), (1, 1)):
+        waits = rng.permutation(np.arange(1.0, n + 1) ** 2)
+        kept = waits.copy()
+        given = float(slowest(waits, per_hundred))
+        expected = float(np.percentile(kept, 100 - per_hundred, method="inverted_cdf"))
+        if not np.array_equal(waits, kept):
+            return "Your function reorders the waits it is given; sort a copy."
+        if given == expected:
+            continue
+        if given not in kept:
+            return f"{given:g} is none of the waits: do not interpolate, take the nearest rank."
+        if given == float(np.percentile(kept, per_hundred, method="inverted_cdf")):
+            return "That is the fastest of a hundred: count from the other end."
+        return f"Of {n} waits with per_hundred={per_hundred} it is {expected:g}, not {given:g}."
+    return None
