@@ -3,11 +3,13 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 LESSON ?= 00_start_here
 LAB_FLAGS ?=
+IMAGES ?=
+PORT ?= 8000
 DECKS = slides/node_modules/.ready
 INSTALL = $(if $(shell command -v uv),uv pip install --python $(BIN)/python,$(BIN)/python -m pip install)
 NEWS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}
 
-.PHONY: help setup lab test test-solutions lint notebooks slides slides-pdf clean
+.PHONY: help setup lab test test-solutions lint notebooks slides slides-pdf serve clean
 
 help: ## this list
 	@echo "Lookalike: finding images that look alike. What to type:"
@@ -37,6 +39,9 @@ slides: $(VENV)/.course $(DECKS) ## show every deck on this machine: speaker not
 slides-pdf: $(VENV)/.dev $(DECKS) ## print every deck into slides/pdf/ (needs Chromium)
 	$(BIN)/python -m tools.slides --pdf
 
+serve: $(VENV)/.serve ## search from a page and over HTTP; IMAGES=path for your own folder
+	$(BIN)/python -m service --port $(PORT) $(if $(IMAGES),--images "$(IMAGES)")
+
 setup: $(VENV)/.course ## install the course into .venv and nothing else
 
 clean: ## remove the installation and everything cached
@@ -56,6 +61,10 @@ $(VENV)/.course: pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.course
 	$(INSTALL) --quiet --editable ".[dev]"
+	@touch $@
+
+$(VENV)/.serve: $(VENV)/.course
+	$(INSTALL) --quiet --editable ".[serve]"
 	@touch $@
 
 # What the decks need comes from npm once; a machine without Node gets it from PyPI.

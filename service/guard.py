@@ -1,0 +1,110 @@
+"""What stands before every request: no more at a time than fit, none for longer than it may take.
+
+The size of a request is Starlette's to limit (`RequestBodyLimitMiddleware`).
+"""
+
+import asyncio
+from typing import Any
+
+import h11
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+HEADERS = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+}
+# Pages take scripts, styles and answers from the service alone; pictures also from a file just
+# chosen (blob:) and from a store of another address.
+POLICY = (
+    "default-src 'self'; img-src 'self' blob: data: https:; object-src 'none'; base-uri 'none'; "
+    "form-action 'self'"
+)
+DOCS_POLICY = POLICY + "; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'"
+
+
+class Guard:
+    """Answers 503 while `queue` requests with a body are under way, 408 to one that dawdles."""
+
+    def __init__(self, app: ASGIApp, queue: int, read_seconds: float) -> None:
+        self.app, self.queue, self.read_seconds = app, queue, read_seconds
+        self.running = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
+            return await self.app(scope, receive, send)
+        if self.running >= self.queue:
+            busy = JSONResponse(
+                {"detail": "Too many pictures at a time; ask again in a second."},
+                503,
+                {"retry-after": "1"},
+            )
+            return await busy(scope, receive, send)
+        self.running += 1
+        try:
+            await self.app(scope, self._timed(receive), send)
+        finally:
+            self.running -= 1
+
+    def _timed(self, receive: Receive) -> Receive:
+        deadline = asyncio.get_running_loop().time() + self.read_seconds
+        whole = False
+
+        async def timed() -> Message:
+            nonlocal whole
+            if whole:
+                return await receive()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError as error:
+                raise HTTPException(
+                    408, f"The picture was not here within {self.read_seconds:g} seconds."
+                ) from error
+            whole = not message.get("more_body", False)
+            return message
+
+        return timed
+
+
+class SafeHeaders:
+    """Tells browsers to take nothing for what it is not, and to fetch nothing from elsewhere."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def safe(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(HEADERS)
+                policy = DOCS_POLICY if scope["path"] == "/docs" else POLICY
+                headers.setdefault("content-security-policy", policy)
+            await send(message)
+
+        await self.app(scope, receive, safe if scope["type"] == "http" else send)
+
+
+class PatientProtocol(H11Protocol):
+    """uvicorn's HTTP, whose keep-alive time also holds for the headers of a request.
+
+    uvicorn itself waits for ever for the rest of a header line.
+    """
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
+
+    def _unset_keepalive_if_required(self) -> None:  # which uvicorn calls with every byte
+        if self.conn.their_state is not h11.IDLE:
+            super()._unset_keepalive_if_required()
+
+    def timeout_keep_alive_handler(self) -> None:
+        if self.conn.their_state is h11.IDLE:  # else a request has come whole meanwhile
+            super().timeout_keep_alive_handler()
