@@ -43,8 +43,8 @@ class SqliteIndex(ExactIndex):
             ) from error
         if kept != model:
             raise ValueError(
-                f"{path} was made by the model {kept!r}, not by {model!r}, and their vectors cannot "
-                "be compared; build the gallery again."
+                f"{path} was made by the model {kept!r}, not by {model!r}, and their vectors "
+                "cannot be compared; build the gallery again."
             )
         if rows:
             vectors = np.frombuffer(b"".join(vector for _, vector in rows), np.float32)
