@@ -9,7 +9,7 @@ DECKS = slides/node_modules/.ready
 INSTALL = $(if $(shell command -v uv),uv pip install --python $(BIN)/python,$(BIN)/python -m pip install)
 NEWS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}
 
-.PHONY: help setup lab test test-solutions lint notebooks slides slides-pdf serve clean
+.PHONY: help setup lab test test-solutions test-qdrant lint notebooks slides slides-pdf serve clean
 
 help: ## this list
 	@echo "Lookalike: finding images that look alike. What to type:"
@@ -24,6 +24,10 @@ test: $(VENV)/.dev $(DECKS) lint ## check everything: style, types, generated fi
 
 test-solutions: $(VENV)/.dev $(DECKS) ## run every solved notebook, and look at the slides at 1920×1080 too
 	$(BIN)/python -m pytest -m "solutions or wide"
+
+test-qdrant: $(VENV)/.dev ## run the index tests against the Qdrant server at QDRANT_URL
+	@test -n "$$QDRANT_URL" || { echo "Say where the server is: make test-qdrant QDRANT_URL=http://localhost:6333"; exit 1; }
+	$(BIN)/python -m pytest tests/test_index_contract.py -k qdrant
 
 lint: $(VENV)/.dev ## style and types
 	$(BIN)/ruff check

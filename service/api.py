@@ -196,11 +196,9 @@ async def _problem(request: Request, error: Exception) -> Response:
     if isinstance(error, RequestValidationError):
         return JSONResponse({"detail": _sentence(error.errors())}, 422)
     if isinstance(error, HTTPException):
-        limit = request.app.state.settings.max_bytes / 1e6
-        detail = error.detail
-        if detail == "Content Too Large":  # Starlette's
-            detail = f"A picture may have {limit:.0f} MB."
-        return JSONResponse({"detail": detail}, error.status_code, error.headers)
+        return JSONResponse({"detail": error.detail}, error.status_code, error.headers)
+    if isinstance(error, ConnectionError):  # the index or the store on another machine
+        return JSONResponse({"detail": "The gallery cannot be reached; ask again later."}, 503)
     if isinstance(error, ClientDisconnect):  # nobody will read this
         return JSONResponse({"detail": "The request ended before its end."}, 400)
     return JSONResponse({"detail": "Something went wrong here; the log says what."}, 500)
@@ -219,11 +217,18 @@ def create_app(gallery: Gallery, settings: Settings | None = None) -> FastAPI:
     app.state.limiter = anyio.CapacityLimiter(os.cpu_count() or 1)
     app.include_router(routes)
     app.mount("/", StaticFiles(directory=PAGE, html=True), name="page")
-    for kind in (HTTPException, RequestValidationError, ClientDisconnect, Exception):
+    for kind in (
+        HTTPException,
+        RequestValidationError,
+        ClientDisconnect,
+        ConnectionError,
+        Exception,
+    ):
         app.add_exception_handler(kind, _problem)
     # the last one added is the first that a request meets
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body)
-    app.add_middleware(Guard, queue=settings.queue, read_seconds=settings.read_seconds)
+    app.add_middleware(Guard, queue=settings.queue, read_seconds=settings.read_seconds,
+                       max_body=settings.max_body)  # fmt: skip
     if settings.origins:
         app.add_middleware(CORSMiddleware, allow_origins=settings.origins, allow_methods=["*"],
                            allow_headers=["content-type", "authorization"])  # fmt: skip

@@ -10,7 +10,7 @@ from service.index import SqliteIndex
 from service.pictures import encode, name
 from service.settings import Settings
 from service.store import LocalStore, S3Store, Store
-from utils.index import Index
+from utils.index import Index, QdrantIndex
 
 
 class Gallery:
@@ -41,11 +41,10 @@ class Gallery:
         with self._changing:
             # In this order: what an accident leaves behind is a file that no search finds.
             self.store.put(id, encode(picture))
-            try:
+            new = id not in self.index
+            if new:
                 self.index.add([id], self.encoder(picture))
-            except ValueError:  # an id there already; the vector is one that the encoder made
-                return id, False
-        return id, True
+        return id, new
 
     def remove(self, id: str) -> None:
         """Remove a picture; KeyError where there is none. It is gone after a power cut."""
@@ -74,6 +73,8 @@ def open_gallery(folder: Path, settings: Settings) -> Gallery:
 
 
 def _index(folder: Path, encoder: Encoder, settings: Settings) -> Index:
+    if settings.qdrant_url:
+        return QdrantIndex(settings.qdrant_url, settings.collection, "euclidean", encoder.digest)
     return SqliteIndex(folder / "index.sqlite", encoder.digest, read_only=not settings.token)
 
 

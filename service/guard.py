@@ -1,13 +1,13 @@
 """What stands before every request: no more at a time than fit, none for longer than it may take.
 
-The size of a request is Starlette's to limit (`RequestBodyLimitMiddleware`).
+Starlette's `RequestBodyLimitMiddleware` counts the bytes of those that do not say.
 """
 
 import asyncio
 from typing import Any
 
 import h11
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -28,21 +28,22 @@ DOCS_POLICY = POLICY + "; script-src 'self' 'unsafe-inline'; style-src 'self' 'u
 
 
 class Guard:
-    """Answers 503 while `queue` requests with a body are under way, 408 to one that dawdles."""
+    """Answers 503 while `queue` requests with a body are under way, 408 to one that dawdles, and
+    413 to one that says it has more than `max_body` bytes."""
 
-    def __init__(self, app: ASGIApp, queue: int, read_seconds: float) -> None:
+    def __init__(self, app: ASGIApp, queue: int, read_seconds: float, max_body: int) -> None:
         self.app, self.queue, self.read_seconds = app, queue, read_seconds
-        self.running = 0
+        self.max_body, self.running = max_body, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
             return await self.app(scope, receive, send)
+        length = Headers(scope=scope).get("content-length", "0")
+        if length.isdecimal() and int(length) > self.max_body:
+            return await _refuse(413, "This request is too large.")(scope, receive, send)
         if self.running >= self.queue:
-            busy = JSONResponse(
-                {"detail": "Too many pictures at a time; ask again in a second."},
-                503,
-                {"retry-after": "1"},
-            )
+            busy = _refuse(503, "Too many pictures at a time; ask again in a second.")
+            busy.headers["retry-after"] = "1"
             return await busy(scope, receive, send)
         self.running += 1
         try:
@@ -69,6 +70,10 @@ class Guard:
             return message
 
         return timed
+
+
+def _refuse(status: int, sentence: str) -> JSONResponse:
+    return JSONResponse({"detail": sentence}, status, {"connection": "close"})
 
 
 class SafeHeaders:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from utils.distances import check_vectors
-from utils.index import ExactIndex
+from utils.index import ExactIndex, Where
+from utils.index.protocol import check_k, check_known
 
 
 class SqliteIndex(ExactIndex):
@@ -81,21 +82,21 @@ class SqliteIndex(ExactIndex):
     def remove(self, ids: Sequence[str]) -> None:
         """As `ExactIndex.remove`; it returns when the disk has forgotten them."""
         with self._lock:
-            unknown = set(ids) - self._known
-            if not unknown:
-                with self._file:
-                    gone = [(id,) for id in ids]
-                    self._file.executemany("DELETE FROM pictures WHERE id = ?", gone)
+            gone = check_known(ids, self._known)
+            with self._file:
+                rows = [(id,) for id in gone]
+                self._file.executemany("DELETE FROM pictures WHERE id = ?", rows)
             super().remove(ids)
 
-    def search(self, queries: Any, k: int = 10) -> tuple[np.ndarray, np.ndarray]:
-        """As `ExactIndex.search`, without torch."""
+    def search(
+        self, queries: Any, k: int = 10, where: Where | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """As `ExactIndex.search`, without torch; there is no payload to filter by."""
+        if where is not None:
+            raise ValueError("This index keeps no payload to filter by; leave where out.")
         queries = check_vectors(queries, "queries")
         with self._lock:
-            if not 1 <= k <= len(self):
-                raise ValueError(
-                    f"k must be from 1 to {len(self)}, the pictures in this index, but is {k}."
-                )
+            check_k(k, len(self), where)
             found = [self._nearest(query, k) for query in queries]
             ids = [[self._ids[i] for i in places] for places, _ in found]
         return np.array(ids, dtype=object), np.array([apart for _, apart in found], np.float32)

@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 from service.encoder import export
 from service.gallery import Gallery, open_gallery
+from service.index import SqliteIndex
 from service.pictures import encode, keep, name, shrink
 from service.settings import Settings
 from utils import ROOT, replacing
@@ -131,8 +132,7 @@ def _make(gallery: Gallery, told: tqdm, source: Source) -> tuple[str, np.ndarray
 
 
 def _add_new(gallery: Gallery, made: Iterable[tuple[str, np.ndarray]]) -> None:
-    there = set(gallery.index.ids)
-    fresh = {id: vector for id, vector in made if id not in there}
+    fresh = {id: vector for id, vector in made if id not in gallery.index}
     if fresh:
         gallery.index.add(list(fresh), np.concatenate(list(fresh.values())))
 
@@ -165,8 +165,10 @@ def make_gallery(
         warnings.warn(f"Skipped {len(skipped)} files that are not pictures: {listed}", stacklevel=2)
     if not len(gallery):
         raise FileNotFoundError(f"No picture was found in {images!r} or its sub-folders.")
-    with replacing(folder / "addresses.txt") as half:
-        half.write_text("".join(f"{gallery.store.url(id)}\n" for id in gallery.index.ids), "utf-8")
+    if isinstance(gallery.index, SqliteIndex):  # Qdrant knows no order
+        urls = [gallery.store.url(id) for id in gallery.index.ids]
+        with replacing(folder / "addresses.txt") as half:
+            half.write_text("\n".join(urls) + "\n", "utf-8")
     return folder
 
 

@@ -43,11 +43,12 @@ class Health(BaseModel):
 
 
 PROBLEMS = {
+    400: "A form that is none",
     408: "Not here in time",
     413: "Too many bytes, or too many pixels",
     415: "Neither JSON nor a form",
     422: "Not a picture, or not what was expected around it",
-    503: "Busy; ask again in a second",
+    503: "Busy, or an index that does not answer; ask again",
 }
 LOCKED = {401: "No token, or another one", 403: "Changing the gallery is switched off"}
 
