@@ -7,8 +7,8 @@ from pathlib import Path
 import uvicorn
 
 from service.api import create_app
+from service.connection import PatientProtocol
 from service.gallery import open_gallery
-from service.guard import PatientProtocol
 from service.settings import Settings
 
 CONNECTIONS = 256  # further ones are answered 503

@@ -4,14 +4,11 @@ Starlette's `RequestBodyLimitMiddleware` counts the bytes of those that do not s
 """
 
 import asyncio
-from typing import Any
 
-import h11
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEADERS = {
     "x-content-type-options": "nosniff",
@@ -92,24 +89,3 @@ class SafeHeaders:
             await send(message)
 
         await self.app(scope, receive, safe if scope["type"] == "http" else send)
-
-
-class PatientProtocol(H11Protocol):
-    """uvicorn's HTTP, whose keep-alive time also holds for the headers of a request.
-
-    uvicorn itself waits for ever for the rest of a header line.
-    """
-
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
-        self.timeout_keep_alive_task = self.loop.call_later(
-            self.timeout_keep_alive, self.timeout_keep_alive_handler
-        )
-
-    def _unset_keepalive_if_required(self) -> None:  # which uvicorn calls with every byte
-        if self.conn.their_state is not h11.IDLE:
-            super()._unset_keepalive_if_required()
-
-    def timeout_keep_alive_handler(self) -> None:
-        if self.conn.their_state is h11.IDLE:  # else a request has come whole meanwhile
-            super().timeout_keep_alive_handler()
