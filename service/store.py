@@ -1,6 +1,7 @@
 """Where the pictures themselves lie: a folder, or an S3 bucket."""
 
 import os
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -69,10 +70,14 @@ class S3Store:
     """
 
     def __init__(self, bucket: str, address: str = "", client: Any = None) -> None:
+        self.bucket, self.address = bucket, address.rstrip("/")
+        self._given = client
+
+    @cached_property
+    def _client(self) -> Any:  # late: on Lambda only addresses are wanted, and this takes a second
         import boto3
 
-        self.bucket, self.address = bucket, address.rstrip("/")
-        self._client = client or boto3.client("s3")
+        return self._given or boto3.client("s3")
 
     def _object(self, id: str) -> dict[str, str]:
         return {"Bucket": self.bucket, "Key": f"images/{id}"}
