@@ -103,7 +103,8 @@ def fill(gallery: Gallery, folder: Path, sources: dict[str, Source]) -> list[str
     new = [k for k, source in sources.items() if known.get(k, [None])[0] != source.stamp]
     skipped = []
     told = tqdm(total=len(new), desc="embedding", delay=1, unit="picture", leave=False)
-    with told, ThreadPoolExecutor() as pool:
+    with told, warnings.catch_warnings(), ThreadPoolExecutor() as pool:
+        warnings.simplefilter("ignore")  # here for all threads: they share one filter
         for start in range(0, len(new), AT_ONCE):
             keys = new[start : start + AT_ONCE]
             made = list(pool.map(partial(_make, gallery, told), [sources[key] for key in keys]))

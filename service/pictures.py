@@ -5,7 +5,6 @@ import io
 import re
 import threading
 import unicodedata
-import warnings
 
 from PIL import Image
 
@@ -30,10 +29,8 @@ def receive(data: bytes, max_pixels: int) -> Image.Image:
     Raises TooLarge, or UnreadablePicture for what is damaged, or no JPEG, PNG, WebP, GIF or BMP.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of Pillow's own, higher limit
-            with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
-                pixels = picture.width * picture.height
+        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+            pixels = picture.width * picture.height
     except Image.DecompressionBombError:
         pixels = max_pixels + 1
     except Exception as error:  # decoders of damaged files raise almost any type

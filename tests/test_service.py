@@ -3,9 +3,13 @@
 import base64
 import io
 import json
+import shutil
 import sqlite3
+import threading
+import time
 from dataclasses import replace
 
+import httpx
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
@@ -249,8 +253,6 @@ def test_an_add_that_the_disk_refuses_is_no_add(tmp_path):
 
 
 def test_ingesting_again_looks_only_at_what_changed(album, finished, tmp_path, monkeypatch):
-    import shutil
-
     photos = shutil.copytree(album, tmp_path / "photos")
     folder = shutil.copytree(finished, tmp_path / "gallery")
     read = []
@@ -273,8 +275,6 @@ def test_ingesting_again_looks_only_at_what_changed(album, finished, tmp_path, m
 
 
 def test_a_folder_without_pictures_is_told(tmp_path, finished):
-    import shutil
-
     shutil.copy(finished / "model.onnx", tmp_path / "model.onnx")
     with pytest.raises(FileNotFoundError, match="no folder"):
         make_gallery(str(tmp_path / "none"), folder=tmp_path)
@@ -316,10 +316,6 @@ def test_a_qdrant_that_does_not_answer_is_told_and_stops_nothing(finished):
 
 
 def test_killed_in_mid_add_nothing_acknowledged_is_lost(gallery_folder):
-    import threading
-
-    import httpx
-
     kept, lost = {}, []
     with serving(gallery_folder, LOOKALIKE_TOKEN=TOKEN) as (process, address):
 
@@ -336,8 +332,8 @@ def test_killed_in_mid_add_nothing_acknowledged_is_lost(gallery_folder):
         threads = [threading.Thread(target=add, args=(batch,)) for batch in batches]
         for thread in threads:
             thread.start()
-        while len(kept) < 25:
-            pass
+        while len(kept) < 15:
+            time.sleep(0.005)
         process.kill()
         for thread in threads:
             thread.join()

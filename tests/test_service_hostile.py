@@ -243,7 +243,7 @@ def test_a_body_that_does_not_come_is_answered_408(finished):
 
 def test_a_flood_is_answered_503_and_then_it_works_again(gallery_folder):
     codes = []
-    body = {"image": base64.b64encode(encoded(size=(3000, 3000))).decode()}
+    body = {"image": base64.b64encode(encoded(size=(2000, 2000))).decode()}
     with serving(gallery_folder) as (_, address):
 
         def ask():
@@ -252,7 +252,7 @@ def test_a_flood_is_answered_503_and_then_it_works_again(gallery_folder):
             except httpx.TransportError:
                 codes.append(503)
 
-        threads = [threading.Thread(target=ask) for _ in range(150)]
+        threads = [threading.Thread(target=ask) for _ in range(120)]
         for thread in threads:
             thread.start()
         for thread in threads:
