@@ -1,17 +1,20 @@
 """What several test files share: small networks, caches of their own, no outside network."""
 
+import shutil
 import socket
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
+from PIL import Image
 
 import utils.embed
 import utils.images
 import utils.models
 from utils.cnn import CompactCNN
 from utils.embedder import PHOTO_MEAN, PHOTO_STD, Embedder, Preprocess
+from utils.images import load_images
 from utils.models import save_compact
 
 # The same examples in every run, and no clock: a slow machine fails no test.
@@ -93,3 +96,29 @@ def no_network(monkeypatch):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", fail)
+
+
+@pytest.fixture(scope="session")
+def album(tmp_path_factory):
+    """A folder of thirty drawings as PNG files, in two sub-folders."""
+    pictures = load_images("emoji", "validation")[:30]
+    folder = tmp_path_factory.mktemp("album")
+    for i, pixels in enumerate(pictures.images):
+        place = folder / ("even" if i % 2 == 0 else "odd")
+        place.mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(place / f"Drawing {i}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def finished(album, tmp_path_factory):
+    """The gallery of the album, with the network that photos are compared by; not to be changed."""
+    from service.ingest import make_gallery
+
+    return make_gallery(str(album), folder=tmp_path_factory.mktemp("gallery"))
+
+
+@pytest.fixture
+def gallery_folder(finished, tmp_path):
+    """A copy of that gallery, to be changed."""
+    return shutil.copytree(finished, tmp_path / "gallery")

@@ -19,7 +19,7 @@ def provenance() -> dict[str, Any]:
         done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True)
         return done.stdout.strip()
 
-    code = ("utils", "recipes", "benchmarks", "tools")
+    code = ("utils", "recipes", "benchmarks", "service", "tools")
     return {
         "commit": git("rev-parse", "HEAD"),
         "tree_clean": not git("status", "--porcelain", "--", *code),

@@ -1,0 +1,355 @@
+"""The service seen from outside: the thesis's contract, adding, removing, what is kept of whom."""
+
+import base64
+import io
+import json
+import shutil
+import sqlite3
+import threading
+import time
+from dataclasses import replace
+
+import httpx
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+from service_server import KEY, TOKEN, serving
+
+from service import ingest
+from service.api import create_app
+from service.gallery import open_gallery
+from service.index import SqliteIndex
+from service.ingest import make_gallery
+from service.models import EXAMPLE
+from service.pictures import SIDE, encode, keep, name
+from service.settings import Settings
+from utils.index import ExactIndex, QdrantIndex
+
+RNG = np.random.default_rng(0)
+
+
+def picture_file(width=40, height=30, format="png", **options):
+    pixels = RNG.integers(0, 256, (height, width, 3), np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def post(client, data, **more):
+    return client.post("/search", json={"image": base64.b64encode(data).decode(), **more})
+
+
+def client_of(folder, **settings):
+    settings = Settings(**settings)
+    return TestClient(create_app(open_gallery(folder, settings), settings))
+
+
+@pytest.fixture(scope="module")
+def reader(finished):
+    """A client that may only search."""
+    with client_of(finished) as client:
+        yield client
+
+
+@pytest.fixture
+def writer(gallery_folder):
+    """A client whose token may change the gallery."""
+    with client_of(gallery_folder, token=TOKEN) as client:
+        yield client
+
+
+def test_a_picture_of_the_gallery_finds_itself_at_0_and_nine_more_by_distance(reader, album):
+    file = (album / "even" / "Drawing 4.png").read_bytes()
+    answer = post(reader, file, k=10)
+    assert answer.status_code == 200 and list(answer.json()) == ["results"]
+    results = answer.json()["results"]
+    assert len(results) == 10 and list(results.values()) == sorted(results.values())
+    first, score = next(iter(results.items()))
+    assert score == 0.0 and "/images/even-drawing-4-" in first
+    itself = reader.get(first)
+    assert itself.headers["content-type"] == "image/webp"
+    assert next(iter(post(reader, itself.content).json()["results"].items())) == (first, 0.0)
+
+
+def test_scores_are_euclidean_distances_of_what_the_course_embeds(reader, finished, album):
+    from utils.embed import embed
+    from utils.images import load_images
+    from utils.models import load_model
+
+    pictures = load_images(album, size=32)
+    vectors = embed(load_model("cnn-photos"), pictures, cache=False)
+    apart = np.linalg.norm(vectors - vectors[7], axis=1)
+    results = post(reader, (album / pictures.ids[7]).read_bytes(), k=30).json()["results"]
+    np.testing.assert_allclose(list(results.values()), np.sort(apart), atol=2e-3)
+    assert len(results) == 30
+
+
+def test_a_form_with_a_file_asks_the_same(reader, album):
+    file = (album / "odd" / "Drawing 3.png").read_bytes()
+    answer = reader.post("/search", files={"image": file}, data={"k": 4})
+    assert answer.json() == post(reader, file, k=4).json()
+
+
+def test_ten_unless_asked_otherwise_and_no_more_than_there_are(reader):
+    assert len(post(reader, picture_file()).json()["results"]) == 10
+    assert len(post(reader, picture_file(), k=1000).json()["results"]) == 30
+
+
+@pytest.mark.parametrize("body, status, word", [
+    ({}, 422, "image"), ({"image": "aaaa"}, 422, "whole picture"), ({"image": "a"}, 422, "ase64"),
+    ({"image": EXAMPLE, "k": 0}, 422, "k"), ({"image": EXAMPLE, "k": "x"}, 422, "k"),
+    ({"image": EXAMPLE[:60]}, 422, "picture"), ({"image": 7}, 422, "image"),
+])  # fmt: skip
+def test_what_cannot_be_answered_is_told_in_a_sentence(reader, body, status, word):
+    answer = reader.post("/search", json=body)
+    assert answer.status_code == status
+    assert list(answer.json()) == ["detail"] and word in answer.json()["detail"]
+
+
+def test_the_example_on_the_api_page_works(reader):
+    assert reader.post("/search", json={"image": EXAMPLE, "k": 3}).status_code == 200
+    page = reader.get("/docs").text
+    assert "/static-offline-docs/" in page and "//cdn" not in page
+
+
+def test_adding_and_removing_is_off_unless_there_is_a_token_and_known(reader, writer):
+    for client, given, status in ((reader, KEY, 403), (writer, {}, 401), (
+        writer, {"authorization": "Bearer guess"}, 401)):  # fmt: skip
+        assert client.post("/images", json={"image": EXAMPLE}, headers=given).status_code == status
+        assert client.delete("/images/abc", headers=given).status_code == status
+
+
+def test_a_picture_added_is_found_and_removed_is_gone_also_after_a_restart(gallery_folder):
+    file = picture_file(500, 200)
+    with client_of(gallery_folder, token=TOKEN) as client:
+        answer = client.post("/images", files={"image": file}, headers=KEY)
+        assert answer.status_code == 201
+        again = client.post("/images", files={"image": file}, headers=KEY)
+        assert (again.status_code, again.json()) == (200, answer.json())
+    url, id = answer.json()["url"], answer.json()["id"]
+    with client_of(gallery_folder, token=TOKEN) as client:
+        assert post(client, file, k=1).json()["results"] == {url: 0.0}
+        assert max(Image.open(io.BytesIO(client.get(url).content)).size) == SIDE
+        assert client.delete(f"/images/{id}", headers=KEY).status_code == 204
+        assert client.delete(f"/images/{id}", headers=KEY).status_code == 404
+    with client_of(gallery_folder) as client:
+        assert client.get(url).status_code == 404 and url not in post(client, file).text
+        assert client.get("/health").json() == {"status": "ok", "pictures": 30}
+
+
+def test_a_removal_cut_short_can_be_finished(writer, gallery_folder):
+    id = writer.post("/images", files={"image": picture_file()}, headers=KEY).json()["id"]
+    writer.app.state.gallery.index.remove([id])  # and then the power went
+    assert writer.delete(f"/images/{id}", headers=KEY).status_code == 204
+    assert not (gallery_folder / "pictures" / f"{id}.webp").exists()
+
+
+def test_nothing_is_kept_of_a_picture_that_only_asks(gallery_folder, writer):
+    before = {path: path.stat().st_mtime_ns for path in gallery_folder.rglob("*")}
+    post(writer, picture_file())
+    assert before == {path: path.stat().st_mtime_ns for path in gallery_folder.rglob("*")}
+
+
+def test_what_is_kept_is_pixels_without_place_time_or_anything_appended(writer):
+    exif = Image.Exif()
+    exif[0x010E], exif[0x0112] = "home, sweet home", 6
+    file = picture_file(60, 40, "jpeg", exif=exif) + b"<script>alert(1)</script>"
+    url = writer.post("/images", files={"image": file}, headers=KEY).json()["url"]
+    answer = writer.get(url)
+    kept = Image.open(io.BytesIO(answer.content))
+    assert kept.size == (40, 60) and not kept.getexif()
+    assert b"home" not in answer.content and b"script" not in answer.content
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "sandbox" in answer.headers["content-security-policy"]
+
+
+def test_a_kept_picture_kept_again_is_the_same_and_has_the_same_id():
+    picture = keep(picture_file(700, 500, "jpeg"))
+    again = keep(encode(picture))
+    assert again.tobytes() == picture.tobytes() and again.size == (SIDE, 229)
+    assert name(picture, "Ünique tîtle!") == f"unique-title-{name(again)}"
+
+
+def test_other_sites_may_not_ask_unless_they_are_named(reader, finished):
+    asking = {"origin": "https://other.example", "access-control-request-method": "POST"}
+    assert "access-control-allow-origin" not in reader.options("/search", headers=asking).headers
+    with client_of(finished, origins=("https://other.example",)) as client:
+        told = client.options("/search", headers=asking).headers
+    assert told["access-control-allow-origin"] == "https://other.example"
+
+
+def test_metrics_count_by_route_and_never_by_what_strangers_choose(finished):
+    with client_of(finished) as client:
+        for path in ("/images/a1", "/images/b2", "/never-heard-of", "/../x"):
+            client.get(path)
+        client.request("BREW", "/pot")
+        told = client.get("/metrics").text
+    assert 'method="GET",path="/images/{id}",status="404"} 2.0' in told
+    assert "never-heard" not in told and "BREW" not in told
+    assert "lookalike_pictures 30.0" in told
+
+
+def test_an_error_of_ours_shows_nothing_of_the_inside(finished):
+    app = create_app(open_gallery(finished, Settings()))
+    app.state.gallery.encoder = None
+    answer = post(TestClient(app, raise_server_exceptions=False), picture_file())
+    assert answer.status_code == 500 and "NoneType" not in answer.text
+
+
+def test_the_address_can_be_another_than_that_asked(finished):
+    with client_of(finished, address="https://pictures.example/") as client:
+        urls = post(client, picture_file()).json()["results"]
+    assert all(url.startswith("https://pictures.example/images/") for url in urls)
+
+
+def test_settings_come_from_the_environment():
+    told = {"LOOKALIKE_TOKEN": "t", "LOOKALIKE_ORIGINS": "https://a.example, https://b.example",
+            "LOOKALIKE_MAX_MEGABYTES": "4", "QDRANT_URL": "http://q:6333"}  # fmt: skip
+    settings = Settings.from_environment(told)
+    assert settings.origins == ("https://a.example", "https://b.example")
+    assert (settings.token, settings.max_bytes) == ("t", 4_000_000)
+    assert settings.qdrant_url == "http://q:6333" and not Settings.from_environment({}).token
+    with pytest.raises(ValueError, match="MAX_MEGABYTES"):
+        Settings.from_environment({"LOOKALIKE_MAX_MEGABYTES": "many"})
+
+
+def test_the_index_finds_what_the_exact_one_finds(tmp_path):
+    vectors = RNG.normal(size=(500, 16)).astype(np.float32)
+    vectors[100:200] = vectors[0] + 1e-7 * vectors[100:200]  # nearly the same
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    ours, exact = SqliteIndex(tmp_path / "i.sqlite"), ExactIndex("euclidean")
+    ids = [str(i) for i in range(500)]
+    for index in (ours, exact):
+        index.add(ids, vectors)
+        index.remove(ids[300:350])
+    for k in (1, 10, 450):
+        found, apart = ours.search(vectors[:120], k)
+        expected, distances = exact.search(vectors[:120], k)
+        np.testing.assert_allclose(apart, distances, atol=1e-6)
+        if k == 1:
+            assert (apart == 0).all() and (found == expected).all()
+    with pytest.raises(ValueError, match="k must be"):
+        ours.search(vectors, 451)
+
+
+def test_an_index_that_is_none_or_of_another_model_is_refused(tmp_path):
+    SqliteIndex(tmp_path / "a", "one").close()
+    with pytest.raises(ValueError, match="'one'"):
+        SqliteIndex(tmp_path / "a", "other")
+    (tmp_path / "b").write_bytes(b"no database, this" * 100)
+    with pytest.raises(ValueError, match="not an index"):
+        SqliteIndex(tmp_path / "b", "one")
+
+
+def test_an_add_that_the_disk_refuses_is_no_add(tmp_path):
+    index = SqliteIndex(tmp_path / "i.sqlite")
+    index.add(["a"], np.eye(3)[:1])
+    index._file.execute("PRAGMA max_page_count = 1")
+    index._file.execute("PRAGMA query_only = on")  # as a disk that has become read-only
+    with pytest.raises(sqlite3.Error):
+        index.add(["b"], np.eye(3)[1:2])
+    assert index.ids == ["a"]
+
+
+def test_ingesting_again_looks_only_at_what_changed(album, finished, tmp_path, monkeypatch):
+    photos = shutil.copytree(album, tmp_path / "photos")
+    folder = shutil.copytree(finished, tmp_path / "gallery")
+    read = []
+    monkeypatch.setattr(ingest, "keep", lambda path: read.append(path) or keep(path))
+    (photos / "even" / "Drawing 2.png").unlink()
+    (photos / "new.png").write_bytes(picture_file())
+    (photos / "broken.png").write_bytes(b"\x89PNG")
+    with pytest.warns(UserWarning, match=r"broken\.png"):
+        make_gallery(str(photos), folder=folder)
+    assert {path.rsplit("/", 1)[1] for path in read} == {"new.png", "broken.png"}
+    gallery = open_gallery(folder, Settings(token=TOKEN))
+    assert len(gallery) == 30 and not any("drawing-2-" in id for id in gallery.index.ids)
+    urls = (folder / "addresses.txt").read_text().split()
+    assert urls == [f"images/{id}" for id in gallery.index.ids]
+    gallery.remove(gallery.index.ids[0])
+    gallery.index.close()
+    (photos / "broken.png").unlink()
+    make_gallery(str(photos), folder=folder)
+    assert len(open_gallery(folder, Settings())) == 29, "what was removed came back"
+
+
+def test_a_folder_without_pictures_is_told(tmp_path, finished):
+    shutil.copy(finished / "model.onnx", tmp_path / "model.onnx")
+    with pytest.raises(FileNotFoundError, match="no folder"):
+        make_gallery(str(tmp_path / "none"), folder=tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match="No picture"):
+        make_gallery(str(tmp_path / "empty"), folder=tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"service\.ingest"):
+        open_gallery(tmp_path / "empty", Settings())
+
+
+def test_workers_in_front_of_qdrant_keep_nothing_themselves(gallery_folder):
+    kept = open_gallery(gallery_folder, Settings(token=TOKEN))
+    shared = QdrantIndex(":memory:", "shared", "euclidean", kept.encoder.digest)
+    shared.add(kept.index.ids, kept.index.vectors)
+    clients = []
+    for _ in range(2):
+        gallery = open_gallery(gallery_folder, Settings(token=TOKEN))
+        gallery.index = shared
+        clients.append(TestClient(create_app(gallery, Settings(token=TOKEN))))
+    file = picture_file()
+    url = clients[0].post("/images", files={"image": file}, headers=KEY).json()["url"]
+    results = post(clients[1], file, k=3).json()["results"]
+    assert next(iter(results)) == url and results[url] == pytest.approx(0, abs=1e-3)
+    assert clients[1].delete(url, headers=KEY).status_code == 204
+    assert url not in post(clients[0], file).json()["results"]
+
+
+def test_a_qdrant_that_does_not_answer_is_told_and_stops_nothing(finished):
+    with pytest.raises(ConnectionError):
+        open_gallery(finished, replace(Settings(), qdrant_url="http://127.0.0.1:9"))
+
+    class Gone:
+        def __len__(self):
+            raise ConnectionError("no answer")
+
+    app = create_app(open_gallery(finished, Settings()))
+    app.state.gallery.index = Gone()
+    assert post(TestClient(app), picture_file()).status_code == 503
+
+
+def test_killed_in_mid_add_nothing_acknowledged_is_lost(gallery_folder):
+    kept, lost = {}, []
+    with serving(gallery_folder, LOOKALIKE_TOKEN=TOKEN) as (process, address):
+
+        def add(files):
+            for file in files:
+                try:
+                    told = httpx.post(f"{address}/images", files={"image": file}, headers=KEY)
+                    kept[told.json()["id"]] = file
+                except httpx.TransportError:
+                    lost.append(file)
+                    return
+
+        batches = [[picture_file() for _ in range(200)] for _ in range(3)]
+        threads = [threading.Thread(target=add, args=(batch,)) for batch in batches]
+        for thread in threads:
+            thread.start()
+        while len(kept) < 15:
+            time.sleep(0.005)
+        process.kill()
+        for thread in threads:
+            thread.join()
+    assert lost, "it was not killed in mid-add"
+    with client_of(gallery_folder, token=TOKEN) as client:
+        assert 30 + len(kept) <= client.get("/health").json()["pictures"] <= 30 + len(kept) + 3
+        for id, file in kept.items():
+            (url, apart), *_ = post(client, file, k=1).json()["results"].items()
+            assert (url.rsplit("/", 1)[1], apart) == (id, 0.0)
+            assert client.get(url).status_code == 200
+        again = client.post("/images", files={"image": lost[0]}, headers=KEY)
+        assert again.status_code in (200, 201)
+
+
+def test_the_openapi_names_both_ways_to_send_a_picture(reader):
+    told = reader.get("/openapi.json").json()
+    ways = told["paths"]["/search"]["post"]["requestBody"]["content"]
+    assert set(ways) == {"application/json", "multipart/form-data"}
+    assert json.dumps(told).count("examples") > 3
