@@ -3,12 +3,13 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 LESSON ?= 00_start_here
 LAB_FLAGS ?=
-IMAGES ?= scenes
+IMAGES ?=
+PORT ?= 8000
 DECKS = slides/node_modules/.ready
 INSTALL = $(if $(shell command -v uv),uv pip install --python $(BIN)/python,$(BIN)/python -m pip install)
 NEWS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}
 
-.PHONY: help setup lab app test test-solutions test-qdrant lint notebooks slides slides-pdf clean
+.PHONY: help setup lab app serve test test-solutions test-qdrant lint notebooks slides slides-pdf clean
 
 help: ## this list
 	@echo "Lookalike: finding images that look alike. What to type:"
@@ -18,7 +19,7 @@ lab: $(VENV)/.course ## open the course in JupyterLab (sets itself up the first 
 	$(BIN)/jupyter lab --LabApp.extension_manager=readonly $(LAB_FLAGS) notebooks/$(LESSON).ipynb
 
 app: $(VENV)/.course ## open the search app on its own page; on your pictures: make app IMAGES=path
-	$(BIN)/python -m utils.app "$(IMAGES)"
+	$(BIN)/python -m utils.app $(if $(IMAGES),"$(IMAGES)")
 
 test: $(VENV)/.dev $(DECKS) lint ## check everything: style, types, generated files, code, every notebook
 	$(BIN)/python -m tools.build --check
@@ -45,6 +46,9 @@ slides: $(VENV)/.course $(DECKS) ## show every deck on this machine: speaker not
 slides-pdf: $(VENV)/.dev $(DECKS) ## print every deck into slides/pdf/ (needs Chromium)
 	$(BIN)/python -m tools.slides --pdf
 
+serve: $(VENV)/.serve ## search from a page and over HTTP; IMAGES=path for your own folder
+	$(BIN)/python -m service --port $(PORT) $(if $(IMAGES),--images "$(IMAGES)")
+
 setup: $(VENV)/.course ## install the course into .venv and nothing else
 
 clean: ## remove the installation and everything cached
@@ -64,6 +68,10 @@ $(VENV)/.course: pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.course
 	$(INSTALL) --quiet --editable ".[dev]"
+	@touch $@
+
+$(VENV)/.serve: $(VENV)/.course
+	$(INSTALL) --quiet --editable ".[serve]"
 	@touch $@
 
 # What the decks need comes from npm once; a machine without Node gets it from PyPI.

@@ -64,7 +64,7 @@ def git(*words, where):
 def public(tmp_path_factory):
     """A repository with what the course installs and reads, in place of the public one."""
     course = tmp_path_factory.mktemp("public") / "course"
-    for room in ("utils", "data"):
+    for room in ("utils", "service", "data"):
         skip = shutil.ignore_patterns("__pycache__", "cache")
         shutil.copytree(ROOT / room, course / room, ignore=skip)
     for file in ("pyproject.toml", "README.md"):

@@ -1,0 +1,114 @@
+"""An index whose every change is on the disk before anybody is told of it."""
+
+import sqlite3
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from utils.distances import check_vectors
+from utils.index import ExactIndex, Where
+from utils.index.protocol import check_k, check_known
+
+
+class SqliteIndex(ExactIndex):
+    """Euclidean distances of unit vectors, kept in an SQLite file, searched in memory by NumPy.
+
+    Any number of threads may use it; one process may change it.
+
+    Parameters
+    ----------
+    path : the file; made where there is none. model : names the weights the vectors come from.
+    read_only : for a file system that cannot be written.
+
+    Raises
+    ------
+    ValueError : another model's index, or no index at all.
+    """
+
+    def __init__(self, path: Path, model: str = "", read_only: bool = False) -> None:
+        super().__init__("euclidean", model)
+        self._lock = threading.Lock()
+        address = path.absolute().as_uri() + ("?mode=ro&immutable=1" if read_only else "")
+        try:
+            self._file = sqlite3.connect(address, uri=True, check_same_thread=False)
+            if not read_only:
+                self._prepare()
+            kept = self._file.execute("SELECT model FROM about").fetchone()[0]
+            rows = self._file.execute("SELECT id, vector FROM pictures ORDER BY place").fetchall()
+        except sqlite3.DatabaseError as error:
+            raise ValueError(
+                f"{path} is not an index ({error}); build the gallery again."
+            ) from error
+        if kept != model:
+            raise ValueError(
+                f"{path} was made by the model {kept!r}, not by {model!r}, and their vectors "
+                "cannot be compared; build the gallery again."
+            )
+        if rows:
+            vectors = np.frombuffer(b"".join(vector for _, vector in rows), np.float32)
+            super().add([id for id, _ in rows], vectors.reshape(len(rows), -1))
+
+    def _prepare(self) -> None:
+        # a commit returns when the disk has it, the end of its journal included
+        self._file.execute("PRAGMA synchronous = EXTRA")
+        with self._file:
+            self._file.execute("CREATE TABLE IF NOT EXISTS about (model TEXT NOT NULL)")
+            self._file.execute(
+                "CREATE TABLE IF NOT EXISTS pictures (place INTEGER PRIMARY KEY, "
+                "id TEXT NOT NULL UNIQUE, vector BLOB NOT NULL)"
+            )
+            self._file.execute(
+                "INSERT INTO about SELECT ? WHERE NOT EXISTS (SELECT * FROM about)", (self.model,)
+            )
+
+    def add(self, ids: Sequence[str], vectors: Any, payload: Sequence[Any] | None = None) -> None:
+        """As `ExactIndex.add`; it returns when the disk has them. There is no payload."""
+        if payload is not None:
+            raise ValueError("This index keeps no payload; leave it out.")
+        vectors = check_vectors(vectors)
+        with self._lock:
+            super().add(ids, vectors)
+            rows = [(id, vector.tobytes()) for id, vector in zip(ids, vectors, strict=True)]
+            try:
+                with self._file:
+                    self._file.executemany("INSERT INTO pictures (id, vector) VALUES (?, ?)", rows)
+            except sqlite3.Error:  # such as a full disk
+                super().remove(ids)
+                raise
+
+    def remove(self, ids: Sequence[str]) -> None:
+        """As `ExactIndex.remove`; it returns when the disk has forgotten them."""
+        with self._lock:
+            gone = check_known(ids, self._known)
+            with self._file:
+                rows = [(id,) for id in gone]
+                self._file.executemany("DELETE FROM pictures WHERE id = ?", rows)
+            super().remove(ids)
+
+    def search(
+        self, queries: Any, k: int = 10, where: Where | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """As `ExactIndex.search`, without torch; there is no payload to filter by."""
+        if where is not None:
+            raise ValueError("This index keeps no payload to filter by; leave where out.")
+        queries = check_vectors(queries, "queries")
+        with self._lock:
+            check_k(k, len(self), where)
+            found = [self._nearest(query, k) for query in queries]
+            ids = [[self._ids[i] for i in places] for places, _ in found]
+        return np.array(ids, dtype=object), np.array([apart for _, apart in found], np.float32)
+
+    def _nearest(self, query: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        close = self.vectors @ query
+        # Products of D numbers are rounded; what they cannot tell apart, differences can.
+        slack = 2 * len(query) * np.finfo(np.float32).eps
+        near = np.flatnonzero(close >= np.partition(close, -k)[-k] - slack)
+        apart = np.linalg.norm(self.vectors[near] - query, axis=1)
+        best = np.lexsort((near, apart))[:k]
+        return near[best], apart[best]
+
+    def close(self) -> None:
+        self._file.close()

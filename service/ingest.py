@@ -1,0 +1,194 @@
+"""Fill a gallery: pictures to the store, their vectors to the index, the network beside them.
+
+    python -m service.ingest                      the course's drawings
+    python -m service.ingest path/to/folder       your own pictures
+    python -m service.ingest --bucket NAME        the pictures to S3, as LOOKALIKE_BUCKET has it
+
+Run again, it looks only at files that are new or changed, and forgets those that are gone.
+addresses.txt in the gallery's folder lists where each picture is found, in the order of the index.
+"""
+
+import argparse
+import hashlib
+import json
+import sys
+import warnings
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from service.encoder import export
+from service.gallery import Gallery, open_gallery
+from service.index import SqliteIndex
+from service.pictures import encode, keep, name, shrink
+from service.settings import Settings
+from utils import ROOT, replacing
+from utils.folder import UnreadablePicture, files_below
+
+GALLERIES = ROOT / "data" / "cache" / "galleries"
+AT_ONCE = 256  # pictures between two notes of how far we are
+
+
+class Source(NamedTuple):
+    """A picture to come: its title, what changes when it changes, and how to read it."""
+
+    title: str
+    stamp: str
+    read: Callable[[], Image.Image]
+
+
+def drawings() -> dict[str, Source]:
+    """The course's drawings on white, by id."""
+    from utils.images import load_images
+
+    pictures = load_images("emoji")
+    artists = pictures.relabel("artist")
+    return {
+        id: Source(
+            f"{pictures.label_of(i)} {artists.label_of(i)}",
+            "",
+            partial(lambda i: shrink(Image.fromarray(pictures.images[i])), i),
+        )
+        for i, id in enumerate(pictures.ids)
+    }
+
+
+def files(folder: Path) -> dict[str, Source]:
+    """The files below a folder, by path. Raises FileNotFoundError where there is no such folder."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"There is no folder {str(folder)!r}; give one with pictures.")
+    found = {}
+    for path in files_below(folder):
+        about = path.stat()
+        stamp = f"{about.st_size} {about.st_mtime_ns}"
+        relative = path.relative_to(folder)
+        title = " ".join(relative.with_suffix("").parts)
+        found[relative.as_posix()] = Source(title, stamp, partial(keep, str(path)))
+    return found
+
+
+def prepare(images: str | None, model: str | None, folder: Path | None = None) -> Path:
+    """The folder of the gallery of a folder of pictures, or of the drawings, with its network.
+
+    model : for `load_model`; by default "cnn-photos" for a folder, "cnn" for the drawings.
+    """
+    model = model or ("cnn-photos" if images else "cnn")
+    if folder is None:
+        place = hashlib.blake2b(str(Path(images or "").resolve()).encode(), digest_size=4)
+        kind = f"{Path(images).resolve().name}-{place.hexdigest()}" if images else "drawings"
+        folder = GALLERIES / f"{kind}-{model}"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "model.onnx").exists():
+        print(f"Writing {model} as ONNX, once …", flush=True)
+        export(model, folder / "model.onnx")
+    return folder
+
+
+def fill(gallery: Gallery, folder: Path, sources: dict[str, Source]) -> list[str]:
+    """Bring the gallery in line with its sources; what could not be read, and why.
+
+    What was added or removed through the service stays so.
+    """
+    notes = folder / "sources.json"
+    known: dict[str, list[str]] = json.loads(notes.read_text("utf-8")) if notes.exists() else {}
+    for gone in [key for key in known if key not in sources]:
+        _forget(gallery, known.pop(gone)[1])
+    new = [k for k, source in sources.items() if known.get(k, [None])[0] != source.stamp]
+    skipped = []
+    told = tqdm(total=len(new), desc="embedding", delay=1, unit="picture", leave=False)
+    with told, ThreadPoolExecutor() as pool:
+        for start in range(0, len(new), AT_ONCE):
+            keys = new[start : start + AT_ONCE]
+            made = list(pool.map(partial(_make, gallery, told), [sources[key] for key in keys]))
+            skipped += [f"{k} ({m})" for k, m in zip(keys, made, strict=True) if isinstance(m, str)]
+            fit = {k: m for k, m in zip(keys, made, strict=True) if not isinstance(m, str)}
+            for key in set(fit) & set(known):  # it has changed
+                _forget(gallery, known[key][1])
+            _add_new(gallery, fit.values())
+            known |= {key: [sources[key].stamp, id] for key, (id, _) in fit.items()}
+            with replacing(notes) as half:
+                half.write_text(json.dumps(known), "utf-8")
+    return skipped
+
+
+def _make(gallery: Gallery, told: tqdm, source: Source) -> tuple[str, np.ndarray] | str:
+    """A picture's id and vector, its file being in the store; or why not."""
+    try:
+        picture = source.read()
+    except UnreadablePicture as error:
+        return str(error)
+    finally:
+        told.update()
+    id = name(picture, source.title)
+    gallery.store.put(id, encode(picture))
+    return id, gallery.encoder(picture)
+
+
+def _add_new(gallery: Gallery, made: Iterable[tuple[str, np.ndarray]]) -> None:
+    fresh = {id: vector for id, vector in made if id not in gallery.index}
+    if fresh:
+        gallery.index.add(list(fresh), np.concatenate(list(fresh.values())))
+
+
+def _forget(gallery: Gallery, id: str) -> None:
+    try:
+        gallery.remove(id)
+    except KeyError:  # removed through the service
+        pass
+
+
+def make_gallery(
+    images: str | None = None,
+    model: str | None = None,
+    folder: Path | None = None,
+    settings: Settings | None = None,
+) -> Path:
+    """The folder of a gallery made or brought up to date, ready for `open_gallery`.
+
+    Raises FileNotFoundError for no such folder of pictures, or none in it.
+    """
+    sources = files(Path(images)) if images else drawings()
+    folder = prepare(images, model, folder)
+    # whoever can run this may change the gallery
+    settings = replace(settings or Settings(), token="ingest")
+    gallery = open_gallery(folder, settings)
+    skipped = fill(gallery, folder, sources)
+    if skipped:
+        listed = "; ".join(skipped[:20]) + f"; and {len(skipped) - 20} more" * (len(skipped) > 20)
+        warnings.warn(f"Skipped {len(skipped)} files that are not pictures: {listed}", stacklevel=2)
+    if not len(gallery):
+        raise FileNotFoundError(f"No picture was found in {images!r} or its sub-folders.")
+    if isinstance(gallery.index, SqliteIndex):  # Qdrant knows no order
+        urls = [gallery.store.url(id) for id in gallery.index.ids]
+        with replacing(folder / "addresses.txt") as half:
+            half.write_text("\n".join(urls) + "\n", "utf-8")
+    return folder
+
+
+def main(words: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("images", nargs="?", help="a folder; by default the course's drawings")
+    parser.add_argument("--model", help="a name for load_model")
+    parser.add_argument("--gallery", type=Path, help="where to make it")
+    parser.add_argument("--bucket", help="an S3 bucket for the pictures, which has to exist")
+    options = parser.parse_args(words)
+    try:
+        settings = Settings.from_environment()
+        if options.bucket:
+            settings = replace(settings, bucket=options.bucket)
+        print(make_gallery(options.images, options.model, options.gallery, settings))
+    except (FileNotFoundError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
