@@ -3,7 +3,6 @@
 import base64
 import contextlib
 import io
-import json
 import sys
 import tempfile
 import textwrap
@@ -20,6 +19,7 @@ from PIL import ExifTags, Image
 from service.ingest import make_gallery
 from service.pictures import encode, receive
 from service.settings import Settings
+from tools.figures.serve_it_charts import cost, percentiles, queue
 from tools.figures.serve_it_drawings import (
     arrow,
     base64_letters,
@@ -27,11 +27,8 @@ from tools.figures.serve_it_drawings import (
     canvas,
     checks,
     cold_start,
-    cost,
     disk_first,
     on_aws,
-    percentiles,
-    queue,
     whose_fault,
     workers,
 )
@@ -95,26 +92,22 @@ def contract() -> None:
     with service_served() as url:
         results = httpx.post(f"{url}/search", json=body).raise_for_status().json()["results"]
         found = [Image.open(io.BytesIO(httpx.get(each).content)) for each in results]
-    letters = f"{body['image'][:18]}…"
-    reply = [f"  “…/{each.rpartition('/')[2][:-17]}”: {far:.2f}" for each, far in results.items()]
+    question = ["{", f'  "image": "{body["image"][:16]}…",', f'  "k": {body["k"]}', "}"]
+    named = [f'  "…/{each.rpartition("/")[2][:-17]}": {far:.2f}' for each, far in results.items()]
     with rc_context(BIG):
         figure, axes = canvas(5.2)
-        block(axes, (4.6, 0.3), (2.2, 4.6), ["the service"], GREY, first=22)
-        texts = (
-            (3.5, ["{“image”:", f"  “{letters}”,", "  “k”: 3}"]),
-            (0.75, ["{“results”: {", *reply, "}}"]),
-        )
-        for y, lines in texts:
-            high = 0.36 * len(lines)
+        block(axes, (9.9, 0.2), (2.05, 4.8), ["the", "service"], GREY, first=24, rest=24)
+        for top, lines in ((4.75, question), (2.2, ['{"results": {', *named, "}}"])):
             for i, line in enumerate(lines):
-                axes.text(0.15, y + high / 2 - 0.36 * i, line.replace("“", '"').replace("”", '"'),
-                          fontsize=17, family="monospace", va="center")  # fmt: skip
-        arrow(axes, (3.9, 3.6), (4.6, 3.6))
-        arrow(axes, (4.6, 0.9), (3.9, 0.9))
+                axes.text(4.4, top - 0.4 * i, line, fontsize=19, family="monospace", va="center")
+        axes.imshow(Image.open(io.BytesIO(asked_with())), extent=(1.05, 2.85, 3.25, 5.05))
         for i, picture in enumerate(found):
-            axes.imshow(picture, extent=(7.3 + 1.55 * i, 8.75 + 1.55 * i, 0.4, 1.85))
+            axes.imshow(picture, extent=(0.05 + 1.25 * i, 1.2 + 1.25 * i, 0.8, 1.95))
+        for start, end in (((3.2, 4.15), (4.2, 4.15)), ((8.9, 4.15), (9.9, 4.15)),
+                           ((9.9, 1.4), (8.9, 1.4)), ((4.4, 1.4), (3.8, 1.4))):  # fmt: skip
+            arrow(axes, start, end)
         axes.set(xlim=(0, 12), ylim=(0, 5.2), aspect="auto")
-    told = f"Asked: a picture in base64 and k = 3; answered: {json.dumps(list(results.values()))}"
+    told = f"Asked: a picture in base64 and k = 3; answered: {'; '.join(named)}"
     save(figure, "contract", told)
 
 
@@ -143,9 +136,7 @@ def strangers() -> None:
             name: httpx.post(f"{url}/search", timeout=60, **sent)
             for name, sent in hostile().items()
         }
-        replies["GET /images/..%2F..%2Fetc%2Fpasswd"] = httpx.get(
-            f"{url}/images/..%2F..%2Fetc%2Fpasswd"
-        )
+        replies["images/../../etc/passwd"] = httpx.get(f"{url}/images/..%2F..%2Fetc%2Fpasswd")
     with rc_context(BIG):
         figure, axes = canvas(5.4)
         for i, (name, reply) in enumerate(replies.items()):
@@ -186,21 +177,19 @@ def exif() -> None:
         f"where: {where[0]} {gps[1]}, {where[1]} {gps[3]}",
     ]
     with rc_context(BIG):
-        figure = Shown(figsize=(12, 5.3), layout="constrained")
-        for axes, picture, title, below in zip(
-            figure.subplots(1, 2), (before, after), ("what was sent", "what is kept"),
-            ("\n".join(lines), "its pixels, at most 320 a side"), strict=True,
-        ):  # fmt: skip
-            axes.imshow(np.asarray(picture.convert("RGB")))
-            axes.set_title(f"{title}, {picture.width} × {picture.height}", fontsize=21)
-            axes.set_xlabel(below, fontsize=19, loc="left", labelpad=10, linespacing=1.4)
-            bare(axes)
-    save(
-        figure,
-        "exif",
-        f"A photo of a cat whose file tells {', '.join(lines)}; kept without that",
-        dpi=96,
-    )
+        figure, axes = canvas(5.2)
+        for x, wide, picture, title, below in (
+            (0.1, 4.8, before, "what was sent", "\n".join(lines)),
+            (6.6, 4.8 * after.width / before.width, after, "what is kept", "only its pixels"),
+        ):  # at the same scale
+            low = 4.6 - wide * picture.height / picture.width
+            axes.imshow(np.asarray(picture.convert("RGB")), extent=(x, x + wide, low, 4.6))
+            size = f"{picture.width} × {picture.height}"
+            axes.text(x, 4.9, f"{title}, {size}", va="center", fontsize=21, weight="bold")
+            axes.text(x, low - 0.1, below, va="top", fontsize=19, linespacing=1.25)
+        axes.set(xlim=(0, 12), ylim=(0, 5.2), aspect="auto")
+    alt = f"A photo of a cat whose file tells {', '.join(lines)}; kept without that"
+    save(figure, "exif", alt, dpi=96)
 
 
 DRAWN = (

@@ -1,21 +1,14 @@
-"""The figures of the deck of lesson 10 that are drawn: letters, checks, queues, machines."""
+"""The figures of the deck of lesson 10 that are drawn: letters, checks, orders, machines."""
 
 import base64
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
-import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 
-from tools.figures.shared import BIG, bare, larger, save
-from utils.plots import show_curve
-from utils.plots.style import COLOURS, GREY, INK, PAPER, RIGHT, WRONG, Shown
-
-# As lesson 10 has them: dollars a GB second, a request, a server of two cores a month
-GB_SECOND, REQUEST, SERVER, CORES = 1.67e-5, 2e-7, 30, 2
-MONTH = 30 * 86400
-QUEUE = 32
+from tools.figures.shared import BIG, bare, save
+from utils.plots.style import COLOURS, GREY, INK, RIGHT, WRONG, Shown
 
 
 def canvas(height: float = 5.2) -> tuple[Shown, Axes]:
@@ -83,7 +76,7 @@ def whose_fault() -> None:
     columns = (
         ("2xx", "here you are", COLOURS[2], ("200  the answer", "201  added", "204  removed")),
         ("4xx", "your fault: change it", COLOURS[1],
-         ("401  no token", "413  too large", "415  neither JSON nor a form", "422  not a picture")),
+         ("401  no token", "413  too large", "415  no JSON, no form", "422  not a picture")),
         ("5xx", "our fault: try again", COLOURS[4], ("500  a bug of ours", "503  busy")),
     )  # fmt: skip
     with rc_context(BIG):
@@ -107,7 +100,7 @@ def checks() -> None:
          "a text, an SVG", 422),
         ("3  pixels", ("at most 50 million,", "width × height in", "the file's head"),
          "a bomb", 413),
-        ("4  decode", ("only now, and small:", "as many at a time", "as there are cores"),
+        ("4  decode", ("last, made small;", "as many at a time", "as there are cores"),
          "half a file", 422),
     )  # fmt: skip
     with rc_context(BIG):
@@ -137,9 +130,9 @@ def disk_first() -> None:
     with rc_context(BIG):
         figure, axes = canvas(5.2)
         for y, (first, second), heard, end, colour in orders:
-            block(axes, (0.05, y), (2.9, 1.4), [first], COLOURS[0], first=21)
+            block(axes, (0.05, y), (2.9, 1.4), [first], COLOURS[0], first=19)
             arrow(axes, (2.95, y + 0.7), (4.75, y + 0.7))
-            block(axes, (4.75, y), (2.9, 1.4), [second], GREY, first=21)
+            block(axes, (4.75, y), (2.9, 1.4), [second], GREY, first=19)
             axes.text(3.85, y + 0.7, "✕", ha="center", va="center", fontsize=50, weight="bold",
                       color=WRONG, zorder=4)  # fmt: skip
             axes.text(3.85, y + 1.6, "kill -9", ha="center", va="center", fontsize=22,
@@ -150,51 +143,6 @@ def disk_first() -> None:
     told = "; ".join(f"{steps[0]}, killed before: {steps[1]}. {heard} {end}"
                      for _, steps, heard, end, _ in orders)  # fmt: skip
     save(figure, "disk_first", f"Two orders. {told}")
-
-
-def percentiles() -> None:
-    """A hundred made-up waits, sorted: what mean, median and 99th percentile tell of them."""
-    rng = np.random.default_rng(0)
-    waits = np.sort(np.concatenate([rng.normal(20, 2, 96), [90, 160, 240, 310]]))
-    median, last = waits[49], waits[98]
-    with rc_context(BIG):
-        figure = Shown(figsize=(12, 5.2), layout="constrained")
-        axes = figure.subplots()
-        colours = [COLOURS[0]] * 100
-        colours[49] = colours[98] = COLOURS[1]
-        axes.bar(np.arange(1, 101), waits, color=colours, width=0.8)
-        mean = waits.mean()
-        axes.axhline(mean, color=GREY, linestyle="--", linewidth=2)
-        axes.text(1, mean + 6, f"the mean, {mean:.0f} ms: nobody's wait", fontsize=19)
-        arrows = {"arrowstyle": "-|>", "linewidth": 2, "color": INK}
-        axes.annotate(f"median: {median:.0f} ms", (50, median), (44, 130), ha="center",
-                      fontsize=21, arrowprops=arrows)  # fmt: skip
-        axes.annotate(f"99th percentile: {last:.0f} ms", (98.4, last), (66, 262), ha="center",
-                      fontsize=21, arrowprops=arrows)  # fmt: skip
-        axes.set(xlabel="a hundred waits, made up, from short to long", ylabel="milliseconds")
-        axes.set_xticks([1, 50, 99])
-        axes.margins(x=0.01)
-    told = f"A hundred waits, made up and sorted: median {median:.0f} ms, mean {mean:.0f}, "
-    save(figure, "percentiles", f"{told}99th percentile {last:.0f}")
-
-
-def queue() -> None:
-    """How long whoever comes waits, in a queue without an end and in one with."""
-    comes, done = 120, 100  # a second
-    seconds = np.linspace(0, 30, 121)
-    endless = (comes - done) * seconds / done
-    figure = show_curve(
-        seconds,
-        {"no end": endless, f"at most {QUEUE}": np.minimum(endless, QUEUE / done)},
-        xlabel=f"seconds in which {comes} a second come and {done} are answered",
-        ylabel="seconds that the next one waits",
-    )
-    axes = figure.axes[0]
-    axes.annotate(f"one in {comes / (comes - done):.0f} reads 503 at once,\nthe others wait "
-                  f"{QUEUE / done:.2f} s", (22, QUEUE / done), (17, 1.1), fontsize=13,
-                  arrowprops={"arrowstyle": "-|>", "color": INK})  # fmt: skip
-    larger(figure, 1.25)
-    save(figure, "queue", figure.alt.removeprefix(": "))
 
 
 def on_aws() -> None:
@@ -232,7 +180,7 @@ def cold_start() -> None:
             axes.text(0.1, y + 0.5, name, va="center", fontsize=22)
             x = 2.9
             for part, wide in parts:
-                block(axes, (x, y), (wide, 1), [part], shades.get(part, COLOURS[1]), first=17)
+                block(axes, (x, y), (wide, 1), [part], shades.get(part, COLOURS[1]), first=15.5)
                 x += wide + 0.08
         axes.annotate("", (11.7, 4.5), (2.9, 4.5), arrowprops={"arrowstyle": "-|>", "linewidth": 2})
         axes.text(11.7, 4.7, "time", ha="right", va="center", fontsize=17)
@@ -242,37 +190,6 @@ def cold_start() -> None:
     save(
         figure, "cold_start", f"{told}for its answer alone. After five idle minutes all begins anew"
     )
-
-
-def cost() -> None:
-    """Dollars a month by questions a month, for three times that an answer may take."""
-    asked = np.logspace(4, 9, 101)
-    curves = {
-        f"serverless, {seconds:g} s an answer": asked * (seconds * GB_SECOND + REQUEST)
-        for seconds in (1, 0.1, 0.01)
-    }
-    busy = asked * 0.1 / (CORES * 0.5 * MONTH)
-    with rc_context(BIG):
-        figure = Shown(figsize=(12, 5.3), layout="constrained")
-        axes = figure.subplots()
-        for i, (name, dollars) in enumerate(curves.items()):
-            axes.plot(asked, dollars, color=COLOURS[i], linewidth=3, label=name,
-                      linestyle=("-", "--", "-.")[i])  # fmt: skip
-        axes.plot(asked, np.ceil(busy) * SERVER, color=INK, linewidth=3, linestyle=":",
-                  label="standing servers, 0.1 s an answer")  # fmt: skip
-        axes.set(xscale="log", yscale="log", xlabel="questions a month", ylabel="dollars a month",
-                 ylim=(0.1, 3e4))  # fmt: skip
-        ticks = {10**4: "10,000", 10**6: "a million", 10**8: "a hundred million"}
-        axes.set_xticks(list(ticks), list(ticks.values()))
-        money = (0.1, 1, 10, 100, 1000, 10_000)
-        axes.set_yticks(money, [f"{dollars:,g}" for dollars in money])
-        axes.minorticks_off()
-        axes.legend(frameon=False, loc="upper left", fontsize=16)
-        axes.grid(color=GREY, alpha=0.25)
-        axes.set_facecolor(PAPER)
-    even = asked[np.argmax(curves["serverless, 0.1 s an answer"] > np.ceil(busy) * SERVER)]
-    told = f"At 0.1 s an answer, serverless is cheaper up to {even / 1e6:.0f} million questions"
-    save(figure, "cost", f"Dollars a month by questions a month. {told} a month")
 
 
 def workers() -> None:
