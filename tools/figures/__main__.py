@@ -8,6 +8,7 @@ from tools.figures import (
     growing_index,
     maps_and_clusters,
     search_demo,
+    serve_it,
     start_here,
     triplet_training,
     vit_background,
@@ -23,6 +24,7 @@ DECKS = (
     maps_and_clusters,
     search_demo,
     growing_index,
+    serve_it,
 )
 
 

@@ -1,0 +1,426 @@
+# %% [markdown]
+# # 10 · Can it live outside the notebook?
+# A search in a notebook has one user. We put it behind an address, so that any program can ask with a picture, and find out what a stranger's picture may do, what survives a power cut, and what a million questions cost.
+#
+# **After this lesson you can**
+# - turn a search into a service that takes a picture in base64 and gives addresses and distances;
+# - say what must be checked before a stranger's file is opened;
+# - add a picture so that it is there after a crash, and show it;
+# - measure a service: answers a second, and the slowest of a hundred;
+# - decide between paying by the question and paying by the month.
+#
+# *Before you start: lessons 00 and 06. {{results:lessons.10_serve_it.seconds:.0f}} seconds to run on two cores, no GPU, no network.*
+
+# %%
+from utils.course import check, start
+
+BIG = False  # True: the gallery answers by ResNet-50, downloaded on first use
+start("10_serve_it", big=BIG)
+
+# %% [markdown]
+# ## 1 · A function that speaks text
+# Programs that do not know each other exchange text. A picture is bytes, so it is written as **base64**: 64 letters stand for six bits each, and a file grows by a third. The contract of the service that we build: `{"image": base64, "k": 10}` comes in, `{"results": {address: distance}}` goes out, nearest first. Here it is as a
+# function:
+
+# %%
+import base64
+import json
+
+from utils.app.widgets import png
+from utils.distances import nearest
+from utils.embed import embed
+from utils.folder import read_picture
+from utils.images import load_images
+from utils.models import load_model
+from utils.plots import show_neighbours
+
+gallery = load_images("emoji", split="test")
+cnn = load_model("cnn")
+vectors = embed(cnn, gallery)
+
+
+def answer(body):
+    """The contract: a text comes in, a text goes out."""
+    asked = json.loads(body)
+    picture = read_picture(base64.b64decode(asked["image"]), size=64)
+    query = embed(cnn, picture[None], cache=False)
+    found, apart = nearest(query, vectors, asked["k"], "euclidean")
+    ids = [gallery.ids[i] for i in found[0]]
+    return json.dumps({"results": dict(zip(ids, apart[0].astype(float), strict=True))})
+
+
+# %%
+shark = gallery.by_label("shark")
+file = png(shark.images[0])
+body = json.dumps({"image": base64.b64encode(file).decode(), "k": 6})
+results = json.loads(answer(body))["results"]
+show_neighbours(shark[:1], gallery, [list(results)], [list(results.values())], title=f"{len(body):,} letters asked; the first answer is at distance {min(results.values()):.2f}")
+
+# %%
+check("The picture itself is at distance 0", abs(min(results.values())) < 1e-3)
+check("The nearest comes first", list(results.values()) == sorted(results.values()))
+check("base64 makes a file a third larger", 1.3 < len(base64.b64encode(file)) / len(file) < 1.4)
+
+# %% [markdown]
+# ## 2 · Ten lines of HTTP
+# **FastAPI** calls a function of ours for each request. It needs a path, a method and the shape of what comes in; a page that describes it all comes for free. **uvicorn** listens at a port and hands requests to it. We start it in a thread of this notebook.
+
+# %%
+import threading
+import time
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+
+class Query(BaseModel):
+    image: str
+    k: int = 10
+
+
+small = FastAPI()
+
+
+@small.post("/search")
+def search(query: Query):
+    return json.loads(answer(query.model_dump_json()))
+
+
+server = uvicorn.Server(uvicorn.Config(small, port=8765, log_level="error"))
+threading.Thread(target=server.run, daemon=True).start()
+while not server.started:
+    time.sleep(0.05)
+
+# %%
+reply = httpx.post("http://127.0.0.1:8765/search", content=body, headers={"content-type": "application/json"})
+print(reply.status_code, list(reply.json()["results"])[:3])
+check("Over HTTP the same answer", list(reply.json()["results"]) == list(results))
+
+# %% [markdown]
+# It works. *Now a stranger sends a text that is no picture, then something that is not even base64. What will they read?*
+
+# %%
+bad = {"a text": base64.b64encode(b"I am a picture.").decode(), "no base64": "?!", "nothing": ""}
+codes = {}
+for name, image in bad.items():
+    codes[name] = httpx.post("http://127.0.0.1:8765/search", json={"image": image}).status_code
+server.should_exit = True
+print(codes)
+check("Ten lines answer 500, as if the fault were ours", set(codes.values()) == {500})
+
+# %% [markdown]
+# A number from 500 on says: *our* fault, perhaps try again. But the fault is the sender's, and that has numbers from 400 on. Worse is what these lines would do with a picture of a gigabyte, with a million of pictures at a time, and with a file of 2 kB that unfolds to 50,000 × 50,000 pixels (a **decompression bomb**).
+#
+# ## 3 · The service
+# `service/` is the same idea with the rest in place. It checks the size before it reads, the format before it decodes, and the number of pixels before it unfolds them; it keeps no picture that it is asked with; the network runs by **ONNX Runtime**, which starts faster than torch. We start it as a process of its own, on a
+# small gallery in a temporary folder.
+
+# %%
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+
+place = Path(tempfile.mkdtemp())
+for i in range(0, len(gallery), 5):
+    (place / "pictures" / gallery.label_of(i)).mkdir(parents=True, exist_ok=True)
+    Image.fromarray(gallery.images[i]).save(place / "pictures" / gallery.label_of(i) / f"{i}.png")
+with socket.socket() as probe:
+    probe.bind(("127.0.0.1", 0))
+    port = probe.getsockname()[1]
+home = f"http://127.0.0.1:{port}"
+
+
+def serve():
+    """Start the service on our pictures, and wait until it answers."""
+    command = [sys.executable, "-m", "service", "--images", str(place / "pictures"), "--port", str(port)]
+    command += ["--model", "resnet50" if BIG else "cnn"]
+    process = subprocess.Popen(command, cwd="..", env={**os.environ, "LOOKALIKE_TOKEN": "open sesame"}, stdout=subprocess.DEVNULL)
+    for _ in range(600):
+        try:
+            httpx.get(f"{home}/health")
+            return process
+        except httpx.TransportError:
+            time.sleep(0.2)
+    raise TimeoutError("The service does not answer.")
+
+
+process = serve()
+print(httpx.get(f"{home}/health").json())
+
+# %%
+first = gallery[[0]]
+reply = httpx.post(f"{home}/search", json={"image": base64.b64encode(png(first.images[0])).decode(), "k": 6})
+found = reply.json()["results"]
+list(found.items())[:3]
+
+# %% [markdown]
+# The addresses are where the pictures are. A page, a phone, another service can fetch and show them:
+
+# %%
+import io
+
+import numpy as np
+
+from utils.images import ImageSet
+
+fetched = [Image.open(io.BytesIO(httpx.get(url).content)).convert("RGB").resize((64, 64)) for url in found]
+answers = ImageSet(np.stack([np.asarray(p) for p in fetched]), np.full(len(fetched), -1), [], [url.rsplit("/", 1)[1] for url in found])
+show_neighbours(first, answers, np.arange(len(answers))[None], np.array([list(found.values())]), title="Asked and fetched over HTTP")
+
+# %%
+check("The picture itself, at distance 0", next(iter(found.values())) == 0)
+
+# %% [markdown]
+# Open the page of a service that you start with `make serve`, and drop a picture on it; or `curl`:
+#
+# ```
+# make serve                          # the course's drawings, http://127.0.0.1:8000
+# make serve IMAGES=path/of/photos    # yours
+# echo "{\"image\": \"$(base64 -w0 cat.jpg)\", \"k\": 3}" | curl -s -H 'content-type: application/json' -d @- http://127.0.0.1:8000/search
+# ```
+#
+# ## 4 · Strangers
+# *Which of these should be refused, and with what number?*
+
+# %%
+import pandas as pd
+
+
+def as_json(image, k=10):
+    return {"json": {"image": base64.b64encode(image).decode(), "k": k}}
+
+
+huge = io.BytesIO()
+Image.new("1", (20_000, 20_000)).save(huge, "PNG")
+svg = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
+hostile = {
+    "a text": as_json(b"I am a picture."),
+    "no base64": {"json": {"image": "?!"}},
+    "half a file": as_json(file[: len(file) // 2]),
+    "an SVG with a script": as_json(svg),
+    f"{len(huge.getvalue()) / 1000:.0f} kB that unfold to 400 million pixels": as_json(huge.getvalue()),
+    "11 MB": as_json(b"0" * 11_000_000),
+    "k = -1": as_json(file, -1),
+    "a form without a file": {"data": {"image": "cat.jpg"}},
+    "XML": {"content": b"<image/>", "headers": {"content-type": "text/xml"}},
+}
+rows = {}
+for name, request in hostile.items():
+    reply = httpx.post(f"{home}/search", timeout=30, **request)
+    rows[name] = {"status": reply.status_code, "what the sender reads": reply.json()["detail"]}
+pd.DataFrame(rows).T.style.set_properties(**{"text-align": "left"})
+
+# %%
+statuses = [row["status"] for row in rows.values()]
+check("All are refused, none is our fault", all(400 <= status < 500 for status in statuses))
+escaped = httpx.get(f"{home}/images/..%2F..%2F..%2Fetc%2Fpasswd").status_code
+check("A path that climbs out of the folder finds nothing", escaped in (404, 422))
+check("After all that, it answers", httpx.get(f"{home}/health").json()["status"] == "ok")
+
+# %% [markdown]
+# ## 5 · There after a crash
+# Who knows the token may add pictures. The rule is: **first on the disk, then say so**. We add the donkey, and the moment we have the answer we kill the process, with no time to tidy up. *Will it be there after the restart?*
+
+# %%
+donkey = load_images("emoji", split="ood")[:1]
+token = {"authorization": "Bearer open sesame"}
+refused = httpx.post(f"{home}/images", files={"image": png(donkey.images[0])}).status_code
+added = httpx.post(f"{home}/images", files={"image": png(donkey.images[0])}, headers=token)
+process.kill()
+process.wait()
+print(f"without the token {refused}, with it {added.status_code}: {added.json()['id']}")
+
+# %%
+process = serve()
+reply = httpx.post(f"{home}/search", **as_json(png(donkey.images[0]), 1)).json()["results"]
+there = list(reply) == [added.json()["url"]]
+httpx.delete(added.json()["url"], headers=token)
+gone = httpx.post(f"{home}/search", **as_json(png(donkey.images[0]), 1)).json()["results"]
+check("Without the token nobody may add", refused == 401)
+check("What was answered survives a kill", there)
+check("What was removed is not found", added.json()["url"] not in gone)
+
+# %% [markdown]
+# ## 6 · How many, how fast?
+# A mean hides the slow ones. Users remember the **99th percentile**: one of a hundred waits that long or longer. Four clients ask at the same time, fifty times each. *Will each wait as long as if it were alone?*
+
+# %%
+from concurrent.futures import ThreadPoolExecutor
+
+request = as_json(file)
+
+
+def ask_some(client):
+    taken = []
+    with httpx.Client() as client:
+        for _ in range(50):
+            started = time.perf_counter()
+            client.post(f"{home}/search", **request).raise_for_status()
+            taken.append(1000 * (time.perf_counter() - started))
+    return taken
+
+
+load = {}
+for clients in (1, 4):
+    started = time.perf_counter()
+    with ThreadPoolExecutor(clients) as pool:
+        waits = np.concatenate(list(pool.map(ask_some, range(clients))))
+    load[clients] = {"answers a second": len(waits) / (time.perf_counter() - started), "median ms": np.median(waits), "99th percentile ms": np.percentile(waits, 99)}
+pd.DataFrame(load).T.rename_axis("clients").style.format("{:.1f}")
+
+# %%
+from utils.plots import show_bars
+
+show_bars(
+    {f"{n} client{'s' * (n > 1)}, {what}": load[n][what] for n in load for what in ("median ms", "99th percentile ms")},
+    unit="milliseconds until the answer",
+    title=f"Four at a time: {load[4]['answers a second']:.0f} answers a second, one alone {load[1]['answers a second']:.0f}",
+)
+
+# %%
+check("The slowest of a hundred waits longer than the median", load[4]["99th percentile ms"] > load[4]["median ms"])
+check("Four at a time wait longer than one alone", load[4]["median ms"] > load[1]["median ms"])
+process.terminate()
+process.wait()
+
+# %% [markdown]
+# Two cores can do two things at a time; whoever comes third waits. So a service has a queue, and the queue has an end: beyond it the answer is **503**, at once, with a hint when to come again. A service that accepts everything answers nobody.
+#
+# ## 7 · What does it cost?
+# The thesis that this course grew from ran its search on AWS Lambda, pictures in S3. That is **serverless**: pay for each question by memory × time, and nothing in between. The other way is a **standing server**, paid by the month whether anybody asks or not. From a measured time and a price list we can tell which:
+#
+# $$\text{serverless} = n \cdot \left( t \cdot \text{GB} \cdot p_{\text{GB s}} + p_{\text{request}} \right), \qquad \text{standing} = \left\lceil \frac{n \cdot t}{\text{cores} \cdot 0.5 \cdot T} \right\rceil \cdot p_{\text{month}}$$
+#
+# *T* are the seconds of a month, and we let a server be busy half of the time at most. The prices are of the list of 2025; put in yours.
+
+# %%
+PRICES = {"GB second": 1.67e-5, "request": 2e-7, "server a month": 30, "cores": 2, "GB": 1.0}
+seconds = load[1]["median ms"] / 1000
+MONTH = 30 * 86400
+
+
+def serverless(n):
+    return n * (seconds * PRICES["GB"] * PRICES["GB second"] + PRICES["request"])
+
+
+def standing(n):
+    return np.ceil(n * seconds / (PRICES["cores"] * 0.5 * MONTH)) * PRICES["server a month"]
+
+
+# %%
+from utils.plots import show_curve
+
+questions = np.logspace(4, 9, 26)
+even = questions[np.argmax(serverless(questions) > standing(questions))]
+show_curve(
+    questions,
+    {"serverless": serverless(questions), "standing server": standing(questions)},
+    xlabel="questions a month",
+    ylabel="dollars a month",
+    log="xy",
+    title=f"Below {even / 1e6:,.0f} million questions a month, pay by the question",
+)
+
+# %%
+print(f"a million questions: serverless {serverless(1e6):.2f} dollars, standing {standing(1e6):.2f}")
+check("A million questions a month are cheaper serverless", serverless(1e6) < standing(1e6))
+check("A billion are cheaper on standing servers", serverless(1e9) > standing(1e9))
+
+# %% [markdown]
+# What the formula leaves out: a function that nobody asked for minutes is put away, and the next question waits until it has started again, the **cold start**. In the thesis that was torch and a network; our handler answers without torch, and a benchmark says in how many seconds.
+#
+# ## 8 · Whose picture is it?
+# A photo that somebody asks with shows faces, rooms, children, and its file may tell where it was taken. The rules that our service keeps, and that yours should:
+#
+# - what is asked with is not stored, not logged, and out of memory with the answer;
+# - what is added loses everything but its pixels, EXIF with the place included;
+# - an embedding is *not* anonymous: lesson 01 rebuilt a picture from it;
+# - whoever may add can remove, and removed means gone, from the index and from the disk;
+# - other sites' pages may not ask in a visitor's name (**CORS** is closed until you open it).
+#
+# ## Exercises
+# ### Exercise 10.1 · Speak the contract
+# Write `to_request(data, k)`: `data` are the bytes of a picture file. Return the JSON text `{"image": base64, "k": k}`. And `from_reply(text)`: the service's JSON text as a list of pairs (address, distance), nearest first, whatever the order in the text. Hand in both.
+
+# %% tags=["solution"] id="ex-10-1"
+def to_request(data, k):
+    return json.dumps({"image": base64.b64encode(data).decode("ascii"), "k": k})
+
+
+def from_reply(text):
+    return sorted(json.loads(text)["results"].items(), key=lambda pair: pair[1])
+
+
+# %% tags=["grader"] id="grade-10-1"
+from utils.course import exercise
+
+exercise("10.1", to_request, from_reply)
+
+# %% [markdown]
+# ### Exercise 10.2 · A polite client
+# A busy service answers 503 and says in `retry-after` how many seconds to wait. Write `ask_politely(send, sleep, tries)`: `send()` returns a reply with `.status_code` and `.headers` (a dict), `sleep(seconds)` waits. Send; on 503 wait as long as the header says (1 second if it says nothing) and send again, at most `tries` times in all. Return the last
+# reply; do not wait after it. Any other status is returned at once.
+
+# %% tags=["solution"] id="ex-10-2"
+def ask_politely(send, sleep, tries):
+    for last in range(tries):
+        reply = send()
+        if reply.status_code != 503 or last == tries - 1:
+            return reply
+        sleep(float(reply.headers.get("retry-after", 1)))
+
+
+# %% tags=["grader"] id="grade-10-2"
+exercise("10.2", ask_politely)
+
+# %% [markdown]
+# ### Exercise 10.3 · The slowest of a hundred
+# Write `slowest(waits, per_hundred)`: `waits` are milliseconds, N of them in any order. Return the smallest of them that is not shorter than `100 − per_hundred` percent of all waits: with `per_hundred = 1` the 99th percentile, without interpolation (the *nearest rank*). It must be one of the waits.
+
+# %% tags=["solution"] id="ex-10-3"
+def slowest(waits, per_hundred):
+    rank = int(np.ceil(len(waits) * (100 - per_hundred) / 100))
+    return float(np.sort(waits)[max(rank, 1) - 1])
+
+
+# %% tags=["grader"] id="grade-10-3"
+exercise("10.3", slowest)
+
+# %% [markdown]
+# ## Quiz
+# <details><summary>1. A stranger's file cannot be read. Why is 500 the wrong answer?</summary>
+#
+# It says that the service is broken: clients try again, and somebody is woken up at night. 4xx says that the request was wrong, and a sentence says what.
+# </details>
+#
+# <details><summary>2. Why is the number of pixels checked before the picture is decoded?</summary>
+#
+# A file of a few kilobytes may unfold to gigabytes of one colour. Its header tells width and height without unfolding.
+# </details>
+#
+# <details><summary>3. The service answers "added" and then writes to the disk, a millisecond later. What is wrong?</summary>
+#
+# In that millisecond the power may go. The sender was told that the picture is there, and it is not. First on the disk, then say so.
+# </details>
+#
+# <details><summary>4. The median is 10 ms, the 99th percentile 400. Somebody says the service answers in 10 ms. True?</summary>
+#
+# For half of the requests. A page that asks ten times meets one of the slow ones in every tenth visit.
+# </details>
+#
+# ## In one paragraph
+# A service is a function behind an address, plus everything that strangers make necessary: sizes checked before reading, formats before decoding, pixels before unfolding, a queue with an end, errors in a sentence with the right number. What it has confirmed survives a crash because it was on the disk before. Its speed is a median and a slowest of a hundred, its
+# cost a formula in which the number of questions decides, and what people ask with is theirs.
+#
+# ## Go further
+# - Fielding, *Architectural Styles and the Design of Network-based Software Architectures* (2000): what HTTP is made for.
+# - Dean & Barroso, *The Tail at Scale* (2013): why the slowest of a hundred matters.
+# - OWASP, *File Upload Cheat Sheet*: what a stranger's file may do.
+# - Jonas et al., *Cloud Programming Simplified: A Berkeley View on Serverless Computing* (2019).
