@@ -54,7 +54,13 @@ shark = gallery.by_label("shark")
 file = png(shark.images[0])
 body = json.dumps({"image": base64.b64encode(file).decode(), "k": 6})
 results = json.loads(answer(body))["results"]
-show_neighbours(shark[:1], gallery, [list(results)], [list(results.values())], title=f"{len(body):,} letters asked; the first answer is at distance {min(results.values()):.2f}")
+show_neighbours(
+    shark[:1],
+    gallery,
+    [list(results)],
+    [list(results.values())],
+    title=f"{len(body):,} letters asked; the first answer is at distance {min(results.values()):.2f}",
+)
 
 # %%
 check("The picture itself is at distance 0", abs(min(results.values())) < 1e-3)
@@ -94,7 +100,9 @@ while not server.started:
     time.sleep(0.05)
 
 # %%
-reply = httpx.post("http://127.0.0.1:8765/search", content=body, headers={"content-type": "application/json"})
+reply = httpx.post(
+    "http://127.0.0.1:8765/search", content=body, headers={"content-type": "application/json"}
+)
 print(reply.status_code, list(reply.json()["results"])[:3])
 check("Over HTTP the same answer", list(reply.json()["results"]) == list(results))
 
@@ -127,6 +135,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from utils import ROOT
+
 place = Path(tempfile.mkdtemp())
 for i in range(0, len(gallery), 5):
     (place / "pictures" / gallery.label_of(i)).mkdir(parents=True, exist_ok=True)
@@ -139,9 +149,23 @@ home = f"http://127.0.0.1:{port}"
 
 def serve():
     """Start the service on our pictures, and wait until it answers."""
-    command = [sys.executable, "-m", "service", "--images", str(place / "pictures"), "--port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "service",
+        "--images",
+        str(place / "pictures"),
+        "--port",
+        str(port),
+    ]
     command += ["--model", "resnet50" if BIG else "cnn"]
-    process = subprocess.Popen(command, cwd="..", env={**os.environ, "LOOKALIKE_TOKEN": "open sesame"}, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "LOOKALIKE_TOKEN": "open sesame"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     for _ in range(600):
         try:
             httpx.get(f"{home}/health")
@@ -156,7 +180,9 @@ print(httpx.get(f"{home}/health").json())
 
 # %%
 first = gallery[[0]]
-reply = httpx.post(f"{home}/search", json={"image": base64.b64encode(png(first.images[0])).decode(), "k": 6})
+reply = httpx.post(
+    f"{home}/search", json={"image": base64.b64encode(png(first.images[0])).decode(), "k": 6}
+)
 found = reply.json()["results"]
 list(found.items())[:3]
 
@@ -170,9 +196,22 @@ import numpy as np
 
 from utils.images import ImageSet
 
-fetched = [Image.open(io.BytesIO(httpx.get(url).content)).convert("RGB").resize((64, 64)) for url in found]
-answers = ImageSet(np.stack([np.asarray(p) for p in fetched]), np.full(len(fetched), -1), [], [url.rsplit("/", 1)[1] for url in found])
-show_neighbours(first, answers, np.arange(len(answers))[None], np.array([list(found.values())]), title="Asked and fetched over HTTP")
+fetched = [
+    Image.open(io.BytesIO(httpx.get(url).content)).convert("RGB").resize((64, 64)) for url in found
+]
+answers = ImageSet(
+    np.stack([np.asarray(p) for p in fetched]),
+    np.full(len(fetched), -1),
+    [],
+    [url.rsplit("/", 1)[1] for url in found],
+)
+show_neighbours(
+    first,
+    answers,
+    np.arange(len(answers))[None],
+    np.array([list(found.values())]),
+    title="Asked and fetched over HTTP",
+)
 
 # %%
 check("The picture itself, at distance 0", next(iter(found.values())) == 0)
@@ -205,7 +244,9 @@ hostile = {
     "no base64": {"json": {"image": "?!"}},
     "half a file": as_json(file[: len(file) // 2]),
     "an SVG with a script": as_json(svg),
-    f"{len(huge.getvalue()) / 1000:.0f} kB that unfold to 400 million pixels": as_json(huge.getvalue()),
+    f"{len(huge.getvalue()) / 1000:.0f} kB that unfold to 400 million pixels": as_json(
+        huge.getvalue()
+    ),
     "11 MB": as_json(b"0" * 11_000_000),
     "k = -1": as_json(file, -1),
     "a form without a file": {"data": {"image": "cat.jpg"}},
@@ -272,20 +313,31 @@ for clients in (1, 4):
     started = time.perf_counter()
     with ThreadPoolExecutor(clients) as pool:
         waits = np.concatenate(list(pool.map(ask_some, range(clients))))
-    load[clients] = {"answers a second": len(waits) / (time.perf_counter() - started), "median ms": np.median(waits), "99th percentile ms": np.percentile(waits, 99)}
+    load[clients] = {
+        "answers a second": len(waits) / (time.perf_counter() - started),
+        "median ms": np.median(waits),
+        "99th percentile ms": np.percentile(waits, 99),
+    }
 pd.DataFrame(load).T.rename_axis("clients").style.format("{:.1f}")
 
 # %%
 from utils.plots import show_bars
 
 show_bars(
-    {f"{n} client{'s' * (n > 1)}, {what}": load[n][what] for n in load for what in ("median ms", "99th percentile ms")},
+    {
+        f"{n} client{'s' * (n > 1)}, {what}": load[n][what]
+        for n in load
+        for what in ("median ms", "99th percentile ms")
+    },
     unit="milliseconds until the answer",
     title=f"Four at a time: {load[4]['answers a second']:.0f} answers a second, one alone {load[1]['answers a second']:.0f}",
 )
 
 # %%
-check("The slowest of a hundred waits longer than the median", load[4]["99th percentile ms"] > load[4]["median ms"])
+check(
+    "The slowest of a hundred waits longer than the median",
+    load[4]["99th percentile ms"] > load[4]["median ms"],
+)
 check("Four at a time wait longer than one alone", load[4]["median ms"] > load[1]["median ms"])
 process.terminate()
 process.wait()
@@ -329,7 +381,9 @@ show_curve(
 )
 
 # %%
-print(f"a million questions: serverless {serverless(1e6):.2f} dollars, standing {standing(1e6):.2f}")
+print(
+    f"a million questions: serverless {serverless(1e6):.2f} dollars, standing {standing(1e6):.2f}"
+)
 check("A million questions a month are cheaper serverless", serverless(1e6) < standing(1e6))
 check("A billion are cheaper on standing servers", serverless(1e9) > standing(1e9))
 
@@ -348,6 +402,7 @@ check("A billion are cheaper on standing servers", serverless(1e9) > standing(1e
 # ## Exercises
 # ### Exercise 10.1 · Speak the contract
 # Write `to_request(data, k)`: `data` are the bytes of a picture file. Return the JSON text `{"image": base64, "k": k}`. And `from_reply(text)`: the service's JSON text as a list of pairs (address, distance), nearest first, whatever the order in the text. Hand in both.
+
 
 # %% tags=["solution"] id="ex-10-1"
 def to_request(data, k):
@@ -368,6 +423,7 @@ exercise("10.1", to_request, from_reply)
 # A busy service answers 503 and says in `retry-after` how many seconds to wait. Write `ask_politely(send, sleep, tries)`: `send()` returns a reply with `.status_code` and `.headers` (a dict), `sleep(seconds)` waits. Send; on 503 wait as long as the header says (1 second if it says nothing) and send again, at most `tries` times in all. Return the last
 # reply; do not wait after it. Any other status is returned at once.
 
+
 # %% tags=["solution"] id="ex-10-2"
 def ask_politely(send, sleep, tries):
     for last in range(tries):
@@ -383,6 +439,7 @@ exercise("10.2", ask_politely)
 # %% [markdown]
 # ### Exercise 10.3 · The slowest of a hundred
 # Write `slowest(waits, per_hundred)`: `waits` are milliseconds, N of them in any order. Return the smallest of them that is not shorter than `100 − per_hundred` percent of all waits: with `per_hundred = 1` the 99th percentile, without interpolation (the *nearest rank*). It must be one of the waits.
+
 
 # %% tags=["solution"] id="ex-10-3"
 def slowest(waits, per_hundred):

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+Reply = tuple[int, dict[str, str]]  # status and headers
+
 
 def grade_1(to_request: Callable[..., Any], from_reply: Callable[..., Any]) -> str | None:
     """The contract, from the asker's side."""
@@ -44,7 +46,7 @@ def grade_1(to_request: Callable[..., Any], from_reply: Callable[..., Any]) -> s
 def grade_2(ask_politely: Callable[..., Any]) -> str | None:
     """Wait as long as the service says, and not for ever."""
 
-    def play(replies: list[tuple[int, dict[str, str]]], tries: int) -> tuple[Any, int, list[float]]:
+    def play(replies: list[Reply], tries: int) -> tuple[Any, int, list[float]]:
         waits: list[float] = []
         left = [SimpleNamespace(status_code=code, headers=headers) for code, headers in replies]
         sent = []
@@ -56,7 +58,9 @@ def grade_2(ask_politely: Callable[..., Any]) -> str | None:
         reply = ask_politely(send, lambda seconds: waits.append(float(seconds)), tries)
         return getattr(reply, "status_code", None), len(sent), waits
 
-    busy, later, fine = (503, {"retry-after": "3"}), (503, {}), (200, {})
+    busy: Reply = (503, {"retry-after": "3"})
+    later: Reply = (503, {})
+    fine: Reply = (200, {})
     if play([fine], 4) != (200, 1, []):
         return "An answer of 200 should be returned at once, after one request."
     if play([(422, {})], 4) != (422, 1, []):
