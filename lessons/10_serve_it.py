@@ -94,7 +94,7 @@ def search(query: Query):
     return json.loads(answer(query.model_dump_json()))
 
 
-server = uvicorn.Server(uvicorn.Config(small, port=8765, log_level="error"))
+server = uvicorn.Server(uvicorn.Config(small, port=8765, log_level="critical"))
 threading.Thread(target=server.run, daemon=True).start()
 while not server.started:
     time.sleep(0.05)

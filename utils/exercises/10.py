@@ -49,7 +49,7 @@ def grade_2(ask_politely: Callable[..., Any]) -> str | None:
     def play(replies: list[Reply], tries: int) -> tuple[Any, int, list[float]]:
         waits: list[float] = []
         left = [SimpleNamespace(status_code=code, headers=headers) for code, headers in replies]
-        sent = []
+        sent: list[Any] = []
 
         def send() -> Any:
             sent.append(left[min(len(sent), len(left) - 1)])
