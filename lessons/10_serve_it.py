@@ -372,9 +372,9 @@ from utils.plots import show_curve
 questions = np.logspace(4, 9, 26)
 even = questions[np.argmax(serverless(questions) > standing(questions))]
 show_curve(
-    questions,
+    questions / 1e6,
     {"serverless": serverless(questions), "standing server": standing(questions)},
-    xlabel="questions a month",
+    xlabel="million questions a month",
     ylabel="dollars a month",
     log="xy",
     title=f"Below {even / 1e6:,.0f} million questions a month, pay by the question",
