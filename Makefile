@@ -46,7 +46,7 @@ slides: $(VENV)/.course $(DECKS) ## show every deck on this machine: speaker not
 slides-pdf: $(VENV)/.dev $(DECKS) ## print every deck into slides/pdf/ (needs Chromium)
 	$(BIN)/python -m tools.slides --pdf
 
-serve: $(VENV)/.serve ## search from a page and over HTTP; IMAGES=path for your own folder
+serve: $(VENV)/.course ## search from a page and over HTTP; IMAGES=path for your own folder
 	$(BIN)/python -m service --port $(PORT) $(if $(IMAGES),--images "$(IMAGES)")
 
 setup: $(VENV)/.course ## install the course into .venv and nothing else
@@ -59,7 +59,7 @@ $(VENV)/.course: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Lookalike needs Python 3.11 or newer, and $(PYTHON) is older; try: make PYTHON=python3.11 lab")'
 	if command -v uv >/dev/null; then uv venv --quiet --allow-existing --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV); \
 	else $(PYTHON) -m venv $(VENV); fi
-	$(INSTALL) --quiet --editable ".[lab]"
+	$(INSTALL) --quiet --editable ".[lab,serve]"
 	mkdir -p $(VENV)/share/jupyter/lab/settings
 	@echo '$(NEWS)' > $(VENV)/share/jupyter/lab/settings/overrides.json
 	@echo "Warming up for a minute: the first import of some packages is slow, the next ones are not."
@@ -68,10 +68,6 @@ $(VENV)/.course: pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.course
 	$(INSTALL) --quiet --editable ".[dev]"
-	@touch $@
-
-$(VENV)/.serve: $(VENV)/.course
-	$(INSTALL) --quiet --editable ".[serve]"
 	@touch $@
 
 # What the decks need comes from npm once; a machine without Node gets it from PyPI.

@@ -9,7 +9,7 @@
 # - measure a service: answers a second, and the slowest of a hundred;
 # - decide between paying by the question and paying by the month.
 #
-# *Before you start: lessons 00 and 06. {{results:lessons.10_serve_it.seconds:.0f}} seconds to run on two cores, no GPU, no network.*
+# *Before you start: lessons 00 and 06. {{results:lessons.10_serve_it.seconds:.0f}} seconds to run on two cores, no GPU, no network. `make lab` installs what the service needs; elsewhere `pip install -e ".[serve]"` does.*
 
 # %%
 from utils.course import check, start
@@ -348,28 +348,30 @@ process.wait()
 # ## 7 · What does it cost?
 # The thesis that this course grew from ran its search on AWS Lambda, pictures in S3. That is **serverless**: pay for each question by memory × time, and nothing in between. The other way is a **standing server**, paid by the month whether anybody asks or not. From a measured time and a price list we can tell which:
 #
-# $$\text{serverless} = n \cdot \left( t \cdot \text{GB} \cdot p_{\text{GB s}} + p_{\text{request}} \right), \qquad \text{standing} = \left\lceil \frac{n \cdot t}{\text{cores} \cdot 0.5 \cdot T} \right\rceil \cdot p_{\text{month}}$$
+# $$\text{serverless} = n \cdot \left( t \cdot \text{GB} \cdot p_{\text{GB s}} + p_{\text{request}} \right), \qquad \text{standing} = \left\lceil \frac{n}{\text{what one carries}} \right\rceil \cdot p_{\text{month}}$$
 #
-# *T* are the seconds of a month, and we let a server be busy half of the time at most. The prices are of the list of 2025; put in yours.
+# A benchmark measured the time on one core and what a server of two cores carries; the prices are of AWS's list of 2025. Put in yours.
 
 # %%
-PRICES = {"GB second": 1.67e-5, "request": 2e-7, "server a month": 30, "cores": 2, "GB": 1.0}
-seconds = load[1]["median ms"] / 1000
-MONTH = 30 * 86400
+from utils.course import measured
+
+service = measured("service")
+prices, memory = service["cost"]["prices"], service["cost"]["lambda_memory_mb"] / 1000
+seconds = service["lambda"]["answer_milliseconds"] / 1000
 
 
 def serverless(n):
-    return n * (seconds * PRICES["GB"] * PRICES["GB second"] + PRICES["request"])
+    return n * (seconds * memory * prices["gb_second"] + prices["request"])
 
 
 def standing(n):
-    return np.ceil(n * seconds / (PRICES["cores"] * 0.5 * MONTH)) * PRICES["server a month"]
+    return np.ceil(n / service["cost"]["standing_carries_a_month"]) * prices["server_hour"] * 730
 
 
 # %%
 from utils.plots import show_curve
 
-questions = np.logspace(4, 9, 26)
+questions = np.logspace(4, 9, 501)
 even = questions[np.argmax(serverless(questions) > standing(questions))]
 show_curve(
     questions / 1e6,
@@ -388,7 +390,7 @@ check("A million questions a month are cheaper serverless", serverless(1e6) < st
 check("A billion are cheaper on standing servers", serverless(1e9) > standing(1e9))
 
 # %% [markdown]
-# What the formula leaves out: a function that nobody asked for minutes is put away, and the next question waits until it has started again, the **cold start**. In the thesis that was torch and a network; our handler answers without torch, and a benchmark says in how many seconds.
+# What the formula leaves out: a function that nobody asked for minutes is put away, and the next question waits until it has started again, the **cold start**. In the thesis that was torch and a network. Our handler leaves torch out, and a fresh process gives its first answer after {{results:service.lambda.first_answer_seconds:.1f}} seconds, further ones within {{results:service.lambda.answer_milliseconds:.0f}} milliseconds.
 #
 # ## 8 · Whose picture is it?
 # A photo that somebody asks with shows faces, rooms, children, and its file may tell where it was taken. The rules that our service keeps, and that yours should:

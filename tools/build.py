@@ -40,6 +40,7 @@ On Colab the next cell fetches the course, in a minute or two; anywhere else it 
 """
 # The commands' own words are raised because Colab does not show what they print. What Colab brings
 # is listed for pip as what to keep: without that, a newer rembg would exchange NumPy and Pillow.
+EXTRAS = {"10_serve_it": ("[serve]", " | grep -vE '^(fastapi|starlette)='")}  # and what to let go
 COLAB_SETUP = """\
 # Colab starts without the course, so it is fetched and installed there.
 import subprocess
@@ -48,8 +49,8 @@ from pathlib import Path
 if "google.colab" in sys.modules:
     course, pip = Path("lookalike").resolve(), f"{{sys.executable}} -m pip"
     clone = f"[ -e {{course}} ] || git clone --depth=1 https://github.com/{repository} {{course}}"
-    install = f"{{pip}} install --quiet --constraint /tmp/kept.txt --editable {{course}}"
-    for command in [clone, f"{{pip}} list --format=freeze > /tmp/kept.txt", install]:
+    install = f"{{pip}} install --quiet --constraint /tmp/kept.txt --editable {{course}}{extra}"
+    for command in [clone, f"{{pip}} list --format=freeze{let} > /tmp/kept.txt", install]:
         if (done := subprocess.run(command, shell=True, capture_output=True, text=True)).returncode:
             raise RuntimeError(done.stderr)
     sys.path.insert(0, str(course))  # a running kernel does not see what was just installed
@@ -152,7 +153,8 @@ def colab(path: str, root: Path = ROOT) -> list[dict[str, Any]]:
     place = repository(root)
     badge = base64.b64encode(BADGE.encode()).decode()
     link = COLAB_LINK.format(badge=badge, link=COLAB.format(repository=place, path=path))
-    setup = COLAB_SETUP.format(repository=place)
+    extra, let = EXTRAS.get(Path(path).stem, ("", ""))
+    setup = COLAB_SETUP.format(repository=place, extra=extra, let=let)
     folded = {"jupyter": {"source_hidden": True}}  # JupyterLab shows its first line alone
     return [
         _cell("markdown", "colab-link", link.strip(), {"tags": ["colab"]}),
