@@ -7,7 +7,7 @@ from matplotlib import rc_context
 
 from tools.figures.shared import BIG, larger, save
 from utils.plots import show_curve
-from utils.plots.style import COLOURS, GREY, INK, Shown
+from utils.plots.style import COLOURS, GREY, INK, PAPER, Shown
 
 # As lesson 10 has them: dollars a GB second, a request, a server of two cores a month
 GB_SECOND, REQUEST, SERVER, CORES = 1.67e-5, 2e-7, 30, 2
@@ -79,9 +79,10 @@ def cost() -> None:
             axes.plot(asked[even], serverless[even], "o", markersize=12, color=INK, zorder=4)
             crossings.append(f"{asked[even] / 1e6:.2g} million")
             axes.annotate(crossings[-1], (asked[even], serverless[even]), (6, -32), fontsize=19,
-                          textcoords="offset points", ha="left", va="center")  # fmt: skip
+                          textcoords="offset points", ha="left", va="center", zorder=5,
+                          bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 1})  # fmt: skip
         axes.set(xscale="log", yscale="log", xlabel="questions a month", ylabel="dollars a month",
-                 xlim=(1e5, 1e9), ylim=(1, 1e4))  # fmt: skip
+                 xlim=(1e5, 1e9), ylim=(0.6, 1e4))  # fmt: skip
         ticks = {10**5: "100,000", 10**6: "a million", 10**7: "ten million",
                  10**8: "a hundred million", 10**9: "a billion"}  # fmt: skip
         axes.set_xticks(list(ticks), list(ticks.values()))
