@@ -92,19 +92,19 @@ def contract() -> None:
     with service_served() as url:
         results = httpx.post(f"{url}/search", json=body).raise_for_status().json()["results"]
         found = [Image.open(io.BytesIO(httpx.get(each).content)) for each in results]
-    question = ["{", f'  "image": "{body["image"][:16]}…",', f'  "k": {body["k"]}', "}"]
+    question = ["{", f'  "image": "{body["image"][:11]}…",', f'  "k": {body["k"]}', "}"]
     named = [f'  "…/{each.rpartition("/")[2][:-17]}": {far:.2f}' for each, far in results.items()]
     with rc_context(BIG):
         figure, axes = canvas(5.2)
-        block(axes, (9.9, 0.2), (2.05, 4.8), ["the", "service"], GREY, first=24, rest=24)
+        block(axes, (9.9, 0.2), (2.05, 4.8), ["service"], GREY, first=26)
         for top, lines in ((4.75, question), (2.2, ['{"results": {', *named, "}}"])):
             for i, line in enumerate(lines):
                 axes.text(4.4, top - 0.4 * i, line, fontsize=19, family="monospace", va="center")
         axes.imshow(Image.open(io.BytesIO(asked_with())), extent=(1.05, 2.85, 3.25, 5.05))
         for i, picture in enumerate(found):
             axes.imshow(picture, extent=(0.05 + 1.25 * i, 1.2 + 1.25 * i, 0.8, 1.95))
-        for start, end in (((3.2, 4.15), (4.2, 4.15)), ((8.9, 4.15), (9.9, 4.15)),
-                           ((9.9, 1.4), (8.9, 1.4)), ((4.4, 1.4), (3.8, 1.4))):  # fmt: skip
+        for start, end in (((3.2, 4.15), (4.2, 4.15)), ((9.0, 4.15), (9.9, 4.15)),
+                           ((9.9, 1.4), (9.0, 1.4)), ((4.4, 1.4), (3.8, 1.4))):  # fmt: skip
             arrow(axes, start, end)
         axes.set(xlim=(0, 12), ylim=(0, 5.2), aspect="auto")
     told = f"Asked: a picture in base64 and k = 3; answered: {'; '.join(named)}"
@@ -158,8 +158,8 @@ def exif() -> None:
     sent[ExifTags.Base.Make], sent[ExifTags.Base.Artist] = "a phone", "a name"
     sent.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = "2025:05:01 10:12:33"
     place = sent.get_ifd(ExifTags.IFD.GPSInfo)
-    place[ExifTags.GPS.GPSLatitudeRef], place[ExifTags.GPS.GPSLatitude] = "S", (22.0, 58.0, 44.0)
-    place[ExifTags.GPS.GPSLongitudeRef], place[ExifTags.GPS.GPSLongitude] = "W", (43.0, 14.0, 2.0)
+    place[ExifTags.GPS.GPSLatitudeRef], place[ExifTags.GPS.GPSLatitude] = "N", (51.0, 28.0, 40.0)
+    place[ExifTags.GPS.GPSLongitudeRef], place[ExifTags.GPS.GPSLongitude] = "W", (0.0, 0.0, 5.0)
     file = io.BytesIO()
     Image.fromarray(skimage.data.chelsea()).save(file, "JPEG", quality=95, exif=sent)
     before = Image.open(io.BytesIO(file.getvalue()))

@@ -1,18 +1,14 @@
 """The figures of the deck of lesson 10 that count: waits, queues, dollars."""
 
-from typing import Any
-
 import numpy as np
 from matplotlib import rc_context
 
 from tools.figures.shared import BIG, larger, save
+from utils.course import measured
 from utils.plots import show_curve
 from utils.plots.style import COLOURS, GREY, INK, Shown
 
-# As lesson 10 has them: dollars a GB second, a request, a server of two cores a month
-GB_SECOND, REQUEST, SERVER, CORES = 1.67e-5, 2e-7, 30, 2
-MONTH = 30 * 86400
-QUEUE = 32
+QUEUE = 32  # as the service has it
 
 
 def percentiles() -> None:
@@ -61,35 +57,29 @@ def queue() -> None:
 
 
 def cost() -> None:
-    """Dollars a month by questions a month, for three times that an answer may take."""
-    asked, crossings = np.logspace(5, 9, 2001), []
+    """Dollars a month by questions a month, from what was measured and AWS's list prices."""
+    kept, asked = measured("service")["cost"], np.logspace(5, 9, 2001)
+    even, month = kept["as_dear_at_queries_a_month"], kept["standing_a_month"]
+    servers = np.ceil(asked / kept["standing_carries_a_month"])
     with rc_context(BIG):
         figure = Shown(figsize=(12, 5.3), layout="constrained")
         axes = figure.subplots()
-        for i, seconds in enumerate((1, 0.1, 0.01)):
-            serverless = asked * (seconds * GB_SECOND + REQUEST)
-            servers = np.ceil(asked * seconds / (CORES * 0.5 * MONTH))
-            style: dict[str, Any] = {
-                "color": COLOURS[(0, 4, 2)[i]],
-                "linestyle": ("-", "--", "-.")[i],
-            }
-            axes.plot(asked, serverless, linewidth=3, label=f"{seconds:g} s an answer", **style)
-            axes.plot(asked, servers * SERVER, linewidth=1.5, **style)
-            even = int(np.argmax(serverless > servers * SERVER))
-            axes.plot(asked[even], serverless[even], "o", markersize=12, color=INK, zorder=4)
-            crossings.append(f"{asked[even] / 1e6:.2g} million")
-            axes.annotate(crossings[-1], (asked[even], serverless[even]), (6, -32), fontsize=19,
-                          textcoords="offset points", ha="left", va="center")  # fmt: skip
+        axes.plot(asked, asked / 1e6 * kept["serverless_a_million"], color=COLOURS[0],
+                  linewidth=3, label="serverless")  # fmt: skip
+        axes.plot(asked, servers * month, color=COLOURS[4], linewidth=3, linestyle="--",
+                  label="standing servers")  # fmt: skip
+        axes.plot(even, month, "o", markersize=13, color=INK, zorder=4)
+        axes.annotate(f"{even / 1e6:.2g} million questions,\n{month:.0f} dollars", (even, month),
+                      (14, -40), textcoords="offset points", fontsize=20, va="center")  # fmt: skip
         axes.set(xscale="log", yscale="log", xlabel="questions a month", ylabel="dollars a month",
-                 xlim=(1e5, 1e9), ylim=(1, 1e4))  # fmt: skip
+                 xlim=(1e5, 1e9), ylim=(0.06, 2e3))  # fmt: skip
         ticks = {10**5: "100,000", 10**6: "a million", 10**7: "ten million",
                  10**8: "a hundred million", 10**9: "a billion"}  # fmt: skip
         axes.set_xticks(list(ticks), list(ticks.values()))
-        money = (1, 10, 100, 1000, 10_000)
-        axes.set_yticks(money, [f"{dollars:,}" for dollars in money])
+        money = (0.1, 1, 10, 100, 1000)
+        axes.set_yticks(money, [f"{dollars:,g}" for dollars in money])
         axes.minorticks_off()
-        axes.legend(frameon=False, loc="upper left", fontsize=18,
-                    title="thick: serverless, thin: servers", title_fontsize=18)  # fmt: skip
+        axes.legend(frameon=False, loc="upper left", fontsize=20)
         axes.grid(color=GREY, alpha=0.25)
-    told = f"Standing servers are cheaper from {', '.join(crossings)} questions a month on"
-    save(figure, "cost", f"Dollars a month, for answers of 1, 0.1 and 0.01 s. {told}")
+    told = f"Standing servers are cheaper from {even / 1e6:.2g} million questions a month on"
+    save(figure, "cost", f"Dollars a month by questions a month. {told}")
