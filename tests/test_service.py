@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
+from qdrant_server import Server
 from service_server import KEY, TOKEN, serving
 
 from service import ingest
@@ -24,7 +25,7 @@ from service.ingest import make_gallery
 from service.models import EXAMPLE
 from service.pictures import SIDE, encode, keep, name
 from service.settings import Settings
-from utils.index import ExactIndex, QdrantIndex
+from utils.index import ExactIndex
 
 RNG = np.random.default_rng(0)
 
@@ -285,21 +286,22 @@ def test_a_folder_without_pictures_is_told(tmp_path, finished):
         open_gallery(tmp_path / "empty", Settings())
 
 
-def test_workers_in_front_of_qdrant_keep_nothing_themselves(gallery_folder):
-    kept = open_gallery(gallery_folder, Settings(token=TOKEN))
-    shared = QdrantIndex(":memory:", "shared", "euclidean", kept.encoder.digest)
-    shared.add(kept.index.ids, kept.index.vectors)
-    clients = []
-    for _ in range(2):
-        gallery = open_gallery(gallery_folder, Settings(token=TOKEN))
-        gallery.index = shared
-        clients.append(TestClient(create_app(gallery, Settings(token=TOKEN))))
-    file = picture_file()
-    url = clients[0].post("/images", files={"image": file}, headers=KEY).json()["url"]
-    results = post(clients[1], file, k=3).json()["results"]
-    assert next(iter(results)) == url and results[url] == pytest.approx(0, abs=1e-3)
-    assert clients[1].delete(url, headers=KEY).status_code == 204
-    assert url not in post(clients[0], file).json()["results"]
+def test_workers_in_front_of_qdrant_keep_nothing_themselves(album, finished, tmp_path):
+    server = Server()
+    settings = {"qdrant_url": server.url, "collection": "shared", "token": TOKEN}
+    shutil.copy(finished / "model.onnx", tmp_path)
+    make_gallery(str(album), folder=tmp_path, settings=Settings(**settings))
+    assert not (tmp_path / "index.sqlite").exists()
+    with client_of(tmp_path, **settings) as one, client_of(tmp_path, **settings) as other:
+        file = picture_file()
+        url = one.post("/images", files={"image": file}, headers=KEY).json()["url"]
+        results = post(other, file, k=3).json()["results"]
+        assert next(iter(results)) == url and results[url] == pytest.approx(0, abs=1e-3)
+        assert other.get("/health").json()["pictures"] == 31
+        assert other.delete(url, headers=KEY).status_code == 204
+        assert url not in post(one, file).json()["results"]
+    server.shutdown()
+    server.server_close()
 
 
 def test_a_qdrant_that_does_not_answer_is_told_and_stops_nothing(finished):
