@@ -152,7 +152,7 @@ def on_aws() -> None:
             axes, (0.05, 1.55), (2.5, 2.2), ["browser", "sends a picture", "shows ten"], COLOURS[2]
         )
         block(axes, (5.2, 4.05), (2.9, 1.2), ["Amplify", "the page"], COLOURS[5])
-        block(axes, (5.2, 2.05), (2.9, 1.2), ["API Gateway", "an address"], COLOURS[1])
+        block(axes, (5.2, 2.05), (2.9, 1.2), ["an address", "open to all"], COLOURS[1])
         block(axes, (9.3, 1.3), (2.6, 2.7),
               ["Lambda", "the network", "the neighbours", "the addresses"], COLOURS[0])  # fmt: skip
         block(axes, (5.2, 0.05), (2.9, 1.2), ["S3", "the pictures"], COLOURS[3])
@@ -162,7 +162,7 @@ def on_aws() -> None:
         arrow(axes, (8.1, 2.85), (9.3, 2.85))
         arrow(axes, (9.3, 2.4), (8.1, 2.4))
         arrow(axes, (5.2, 0.65), (2.55, 1.8), "ten pictures", -0.42)
-    told = "The browser gets the page from Amplify, sends base64 through API Gateway to Lambda, "
+    told = "The browser gets the page from Amplify, sends base64 to the address of Lambda, "
     save(figure, "on_aws", f"{told}gets ten addresses back, and their pictures from S3")
 
 
