@@ -399,7 +399,7 @@ def test_added_is_found_alone_in_its_class_and_removed_is_not(page, scenes):
     find = page.get_by_placeholder("find by name")
     find.fill("negative")
     find.press("Enter")
-    page.locator('.la-side .la-open[title="new cat.png"]').wait_for()
+    page.locator('.la-side .la-tile:not([hidden]) [title="new cat.png"]').wait_for()
     page.get_by_label("Among").select_option(index=1)
     page.get_by_label("that is").select_option("negative")
     says(page, "Nothing found: there is no other picture that is negative in this gallery")

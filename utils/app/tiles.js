@@ -31,7 +31,7 @@ function tile(model, grid) {
   });
   return (told) => {
     figure.hidden = !told;
-    if (!told) return;
+    if (!told) return open.removeAttribute("title");
     figure.dataset.id = told.id;
     figure.dataset.frame = told.frame;
     image.src = told.src;
