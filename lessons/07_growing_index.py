@@ -43,8 +43,6 @@ print(list(zip(kinds, distances[0].round(3), strict=True)))
 # %%
 import time
 
-from utils.plots import show_curve
-
 
 def milliseconds(step, times=20):
     """The fastest of some runs, the one that nothing else on the machine disturbed."""
@@ -55,6 +53,9 @@ def milliseconds(step, times=20):
         taken.append(time.perf_counter() - started)
     return 1000 * min(taken)
 
+
+# %%
+from utils.plots import show_curve
 
 rng = np.random.default_rng(0)
 sizes, spent = [10_000, 20_000, 40_000, 80_000, 160_000], []
@@ -391,6 +392,7 @@ KNOBS = {
 }
 
 
+# %%
 def compared(vectors, queries):
     """By structure: (recall@10, queries a second) for each value of its knob, bytes a vector."""
     truth, _ = nearest(queries, vectors, 10)

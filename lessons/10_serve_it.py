@@ -94,6 +94,7 @@ def search(query: Query):
     return json.loads(answer(query.model_dump_json()))
 
 
+# %%
 server = uvicorn.Server(uvicorn.Config(small, port=8765, log_level="critical"))
 threading.Thread(target=server.run, daemon=True).start()
 while not server.started:
@@ -126,46 +127,36 @@ check("Ten lines answer 500, as if the fault were ours", set(codes.values()) == 
 # small gallery in a temporary folder.
 
 # %%
-import os
 import socket
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 from PIL import Image
 
-from utils import ROOT
-
-place = Path(tempfile.mkdtemp())
+pictures = Path(tempfile.mkdtemp())
 for i in range(0, len(gallery), 5):
-    (place / "pictures" / gallery.label_of(i)).mkdir(parents=True, exist_ok=True)
-    Image.fromarray(gallery.images[i]).save(place / "pictures" / gallery.label_of(i) / f"{i}.png")
+    (pictures / gallery.label_of(i)).mkdir(parents=True, exist_ok=True)
+    Image.fromarray(gallery.images[i]).save(pictures / gallery.label_of(i) / f"{i}.png")
 with socket.socket() as probe:
     probe.bind(("127.0.0.1", 0))
     port = probe.getsockname()[1]
 home = f"http://127.0.0.1:{port}"
 
+# %%
+import os
+import subprocess
+import sys
+
+from utils import ROOT
+
+options = f"--port {port} --model {'resnet50' if BIG else 'cnn'} --images".split()
+command = [sys.executable, "-m", "service", *options, str(pictures)]
+settings = {**os.environ, "LOOKALIKE_TOKEN": "open sesame"}
+
 
 def serve():
     """Start the service on our pictures, and wait until it answers."""
-    command = [
-        sys.executable,
-        "-m",
-        "service",
-        "--images",
-        str(place / "pictures"),
-        "--port",
-        str(port),
-    ]
-    command += ["--model", "resnet50" if BIG else "cnn"]
-    process = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env={**os.environ, "LOOKALIKE_TOKEN": "open sesame"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    process = subprocess.Popen(command, cwd=ROOT, env=settings, stdout=subprocess.DEVNULL)
     for _ in range(600):
         try:
             httpx.get(f"{home}/health")
@@ -228,10 +219,8 @@ check("The picture itself, at distance 0", next(iter(found.values())) == 0)
 # ## 4 · Strangers
 # *Which of these should be refused, and with what number?*
 
+
 # %%
-import pandas as pd
-
-
 def as_json(image, k=10):
     return {"json": {"image": base64.b64encode(image).decode(), "k": k}}
 
@@ -252,6 +241,10 @@ hostile = {
     "a form without a file": {"data": {"image": "cat.jpg"}},
     "XML": {"content": b"<image/>", "headers": {"content-type": "text/xml"}},
 }
+
+# %%
+import pandas as pd
+
 rows = {}
 for name, request in hostile.items():
     reply = httpx.post(f"{home}/search", timeout=30, **request)
@@ -308,6 +301,7 @@ def ask_some(client):
     return taken
 
 
+# %%
 load = {}
 for clients in (1, 4):
     started = time.perf_counter()
