@@ -1,9 +1,13 @@
 """What only the indexes of faiss do: training, knobs, the dead in a graph, filters, files."""
 
+import subprocess
+import sys
+
 import faiss
 import numpy as np
 import pytest
 
+from utils import ROOT
 from utils.distances import nearest
 from utils.index import ExactIndex, FaissIndex
 from utils.index.synthetic import intrinsic_dimension, synthetic_vectors
@@ -182,3 +186,17 @@ def test_the_intrinsic_dimension_of_plain_noise_is_its_dimension():
     noise = np.random.default_rng(0).uniform(size=(5_000, 3))
     assert intrinsic_dimension(noise) == pytest.approx(3, rel=0.1)
     assert intrinsic_dimension(np.repeat(noise, 2, axis=0), 10_000) == pytest.approx(3, rel=0.1)
+
+
+def test_a_filter_works_beside_faiss_patch_for_tensors():
+    """pytorch-metric-learning loads it; it replaces faiss's own search, for the whole process."""
+    code = """
+import faiss.contrib.torch_utils
+import numpy as np
+from utils.index import FaissIndex
+index = FaissIndex("flat")
+index.add(["a", "b"], np.eye(2, dtype=np.float32), [{"kind": "x"}, {"kind": "y"}])
+print(index.search(np.eye(2, dtype=np.float32)[:1], 1, {"kind": "y"})[0][0, 0])
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "b\n", done.stderr

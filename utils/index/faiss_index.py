@@ -217,7 +217,9 @@ class FaissIndex:
         elif self.kind in ("ivf", "pq") and not self._waits:
             nprobe = engine.nlist if every else max(1, self.knobs["nprobe"])
             parameters = _faiss().SearchParametersIVF(sel=selector, nprobe=nprobe)
-        return engine.search(rows, k, params=parameters)
+        # faiss's patch for tensors, which some libraries load, knows no parameters
+        search = getattr(engine, "search_numpy", engine.search)
+        return search(rows, k, params=parameters)
 
     def count(self, where: Where | None = None) -> int:
         """As `ExactIndex.count`."""
