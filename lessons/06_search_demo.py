@@ -105,6 +105,7 @@ def as_file(picture, format, **how):
     return file.getvalue()
 
 
+# %%
 turned = Image.Exif()
 turned[0x0112] = 6  # "show me a quarter turn clockwise"
 see_through = cat.copy()

@@ -22,10 +22,13 @@ start("07_growing_index", big=BIG)
 # Ten thousand photos of CIFAR-10 (JPEG), embedded by our network into 64 numbers each. An index compares a query with every one of them. The first answer:
 
 # %%
+import time
+
 import numpy as np
 
 from utils.embed import load_embeddings
 from utils.index import ExactIndex
+from utils.plots import show_curve
 
 photos, labelled = load_embeddings("cifar10-test")
 mixed = np.random.default_rng(0).permutation(len(photos))  # they come class by class
@@ -40,10 +43,8 @@ print(list(zip(kinds, distances[0].round(3), strict=True)))
 # %% [markdown]
 # *How long will it take with two, four, eight times as many?*
 
+
 # %%
-import time
-
-
 def milliseconds(step, times=20):
     """The fastest of some runs, the one that nothing else on the machine disturbed."""
     taken = []
@@ -53,9 +54,6 @@ def milliseconds(step, times=20):
         taken.append(time.perf_counter() - started)
     return 1000 * min(taken)
 
-
-# %%
-from utils.plots import show_curve
 
 rng = np.random.default_rng(0)
 sizes, spent = [10_000, 20_000, 40_000, 80_000, 160_000], []
