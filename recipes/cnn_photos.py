@@ -50,16 +50,27 @@ def split_photos(photos: ImageSet) -> tuple[ImageSet, ImageSet]:
 
 
 def learn(
-    photos: ImageSet, held_out: ImageSet | None, epochs: int, seed: int, device: str
+    photos: ImageSet,
+    held_out: ImageSet | None,
+    epochs: int,
+    seed: int,
+    device: str,
+    *,
+    widths: tuple[int, int, int] = (64, 256, 256),
+    compiled: bool = False,
 ) -> tuple[Embedder, History]:
     """The compact CNN after `epochs` over the photos, from random weights."""
     torch.manual_seed(seed)
     preprocess = Preprocess(32, PHOTO_MEAN, PHOTO_STD)
-    module = CompactCNN()
+    module = CompactCNN(widths=widths)
     module.whiten_from(preprocess(torch.from_numpy(photos.images[:2000])))
     module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if compiled:
+        module.compile()
     model = Embedder("cnn-photos", module.dim, "random", preprocess, module)
     sampler = shuffled(len(photos), BATCH, seed)
+    named = "" if widths == (64, 256, 256) else "-".join(map(str, widths)) + "-"
+    named += "compiled-" if compiled else ""
     per_epoch = len(photos) // BATCH
     history = train(
         model,
@@ -74,7 +85,7 @@ def learn(
             optimizer, PEAK, steps, pct_start=0.2, anneal_strategy="linear", cycle_momentum=False
         ),
         every=per_epoch,
-        checkpoint=ROOT / f"data/cache/checkpoints/cnn-photos-{epochs}-{seed}.pt",
+        checkpoint=ROOT / f"data/cache/checkpoints/cnn-photos-{named}{epochs}-{seed}.pt",
         seed=seed,
     )
     return model, history
