@@ -36,6 +36,7 @@ from utils.triplet import (
 BATCH, PEAK, MOMENTUM, DECAY, MARGIN = 512, 0.1, 0.9, 5e-4, 0.2
 SHIFT, CUTOUT = 4, 8  # pixels
 HELD_OUT = 2000
+WIDTHS = 64, 256, 256
 
 
 def augment(x: Tensor) -> Tensor:
@@ -55,9 +56,7 @@ def learn(
     epochs: int,
     seed: int,
     device: str,
-    *,
-    widths: tuple[int, int, int] = (64, 256, 256),
-    compiled: bool = False,
+    widths: tuple[int, int, int] = WIDTHS,
 ) -> tuple[Embedder, History]:
     """The compact CNN after `epochs` over the photos, from random weights."""
     torch.manual_seed(seed)
@@ -65,12 +64,9 @@ def learn(
     module = CompactCNN(widths=widths)
     module.whiten_from(preprocess(torch.from_numpy(photos.images[:2000])))
     module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if compiled:
-        module.compile()
     model = Embedder("cnn-photos", module.dim, "random", preprocess, module)
     sampler = shuffled(len(photos), BATCH, seed)
-    named = "" if widths == (64, 256, 256) else "-".join(map(str, widths)) + "-"
-    named += "compiled-" if compiled else ""
+    named = "" if widths == WIDTHS else "-".join(map(str, widths)) + "-"
     per_epoch = len(photos) // BATCH
     history = train(
         model,
