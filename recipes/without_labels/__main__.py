@@ -19,7 +19,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from recipes.without_labels.learn import CACHE, file_of, run, scenes
-from recipes.without_labels.settings import MAIN, SEEDS, runs
+from recipes.without_labels.settings import LONGER, SEEDS, runs
 from tools.record import provenance, write_json
 from utils import ROOT
 
@@ -52,7 +52,7 @@ def main() -> None:
 
 def pack(path: Path) -> None:
     """Records of all runs, and the weights of those that may ship, as one archive."""
-    shipped = [MAIN["simclr"], MAIN["moco"]]
+    shipped = [LONGER["simclr"], LONGER["moco"]]
     long = {file_of(s, seed).with_suffix(".pt") for s in shipped for seed in range(SEEDS)}
     with tarfile.open(path, "w") as archive:
         for file in sorted(CACHE.glob("*.json")) + sorted(f for f in long if f.exists()):

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from utils.contrast import Views
 
-LONG, SHORT = 1000, 300  # steps of the main comparison, and of everything that varies one thing
+SHORT, LONG = 300, 1000  # steps: minutes of two cores; and what ships
 SEEDS = 3
 WIDTHS = (64, 128, 256)
 
@@ -41,7 +41,9 @@ PARTS = ("crop", "flip", "colour", "blur")
 ALL = dict.fromkeys(PARTS, True)
 simclr, moco = Setting(), Setting("moco")
 
-MAIN = {name: Setting(name, LONG) for name in ("simclr", "moco", "supervised")}
+METHODS = "simclr", "moco", "supervised"
+MAIN = {method: Setting(method) for method in METHODS}
+LONGER = {method: Setting(method, LONG) for method in METHODS}
 AUGMENTATION = {
     "all": simclr,
     "none": replace(simclr, views=views()),
@@ -70,6 +72,7 @@ COLLAPSE = {
 }
 GROUPS = {
     "main": MAIN,
+    "longer": LONGER,
     "augmentation": AUGMENTATION,
     "temperature": TEMPERATURE,
     "batch": BATCH,

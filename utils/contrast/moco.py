@@ -45,8 +45,8 @@ class MoCo(nn.Module):
     In training the first half of a batch are views for the learner, its queries, and the second
     half the other views, for the follower, its keys. The follower gets no gradient: before each
     batch every weight of it becomes momentum · its own + (1 − momentum) · the learner's (He et
-    al. 2020, eq. 2). It looks in evaluation mode, so that the statistics of a batch tell nothing
-    of what is in it; He et al. shuffle the batch over several GPUs instead (section 3.3).
+    al. 2020, eq. 2). Both normalise by their own batch's statistics; He et al. shuffle the keys over
+    several GPUs lest these betray who belongs together (section 3.3), which one machine cannot.
     """
 
     def __init__(self, learner: Projected, momentum: float = 0.99) -> None:
@@ -72,10 +72,6 @@ class MoCo(nn.Module):
         self.follow()
         views, others = x.chunk(2)
         with torch.no_grad():
-            self.follower.train()  # asks for the head,
-            for module in self.follower.modules():
-                if isinstance(module, nn.BatchNorm2d | nn.BatchNorm1d):
-                    module.eval()  # but not for the statistics of this batch
             keys = self.follower(others)
         return torch.cat([self.learner(views), keys])
 
