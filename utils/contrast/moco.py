@@ -45,7 +45,7 @@ class MoCo(nn.Module):
     In training the first half of a batch are views for the learner, its queries, and the second
     half the other views, for the follower, its keys. The follower gets no gradient: before each
     batch every weight of it becomes momentum · its own + (1 − momentum) · the learner's (He et
-    al. 2020, eq. 2). Both normalise by their own batch's statistics; He et al. shuffle the keys over
+    al. 2020, eq. 2). Both normalise by their own batch; He et al. shuffle the keys over
     several GPUs lest these betray who belongs together (section 3.3), which one machine cannot.
     """
 
