@@ -27,7 +27,13 @@ from utils.vit import HUB, load_vit
 TASKS = ("thing", "category", "artist")
 HEADED = TASKS[1:]  # for things the trunk itself was trained
 HEAD = ("0.running_mean", "0.running_var", "1.weight")
-SHIPPED = {"cnn": "cnn-scenes", "cnn-scenes": "cnn-scenes", "cnn-photos": "cnn-photos"}
+RECIPES = {
+    "cnn-scenes": "cnn_scenes",
+    "cnn-photos": "cnn_photos",
+    "cnn-simclr": "without_labels",
+    "cnn-moco": "without_labels",
+}
+SHIPPED = {"cnn": "cnn-scenes"} | {name: name for name in RECIPES}
 
 
 def load_model(
@@ -41,8 +47,9 @@ def load_model(
 
     Parameters
     ----------
-    name : "cnn" (the same as "cnn-scenes"), "cnn-photos", "vit"; or a big one that its library
-        downloads on first use: "resnet50" (ImageNet, 98 MB), "vit-base" (ImageNet-21k, 330 MB).
+    name : "cnn" (the same as "cnn-scenes"), "cnn-photos", "vit"; "cnn-simclr" and "cnn-moco", which
+        learned without labels; or a big one that its library downloads on first use: "resnet50"
+        (ImageNet, 98 MB), "vit-base" (ImageNet-21k, 330 MB).
     task : "thing", "category" or "artist": what pictures shall be alike in. For things `cnn` itself
         was trained; for the others a small head on it.
     trained : False for the same network with random weights, as a baseline.
@@ -85,7 +92,7 @@ def _load_shipped(name: str, trained: bool) -> Embedder:
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ModelUnavailable(
             f"The weights {path} are missing or damaged ({first_line(error)}); restore them with "
-            f"git, or run `python -m recipes.{name.replace('-', '_')}` to train them again."
+            f"git, or run `python -m recipes.{RECIPES[name]}` to train them again."
         ) from error
     preprocess = Preprocess(module.size, PHOTO_MEAN, PHOTO_STD)
     if not trained:
