@@ -52,3 +52,14 @@ def read_textures(split: str) -> list[np.ndarray]:
     folder = Path(data.__file__).parent
     paths = [next(folder.glob(f"{name}.*")) for name in TEXTURES[split]]
     return [np.asarray(Image.open(path)) for path in paths]
+
+
+@cache
+def _names() -> dict[str, str]:
+    """English name by emoji."""
+    return {chr(int(row["codepoint"], 16)): row["name_en"] for row in _table()}
+
+
+def name_of(sign: str) -> str | None:
+    """The English name of an emoji of the set, or None."""
+    return _names().get(sign)

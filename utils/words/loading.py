@@ -1,0 +1,93 @@
+"""Loading and saving dual encoders: ours, and CLIP."""
+
+import json
+from pathlib import Path
+from typing import cast
+
+import torch
+
+from utils import replacing
+from utils.cnn import CompactCNN
+from utils.embedder import MODELS, Embedder, ModelUnavailable, first_line
+from utils.models import load_model
+from utils.words.towers import BUCKETS, DualEncoder, ImageTower, TextTower
+
+PAIR = "pair"
+
+
+def new_pair(
+    seed: int = 0, dim: int = 128, buckets: int = BUCKETS, alphabet: str = ""
+) -> DualEncoder:
+    """A dual encoder on the trunk of `cnn` with random weights, ready to be taught."""
+    model = load_model("cnn")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        images = ImageTower(cast(CompactCNN, model.module), dim).eval().to(model.device)
+        texts = TextTower(dim, buckets, alphabet).eval().to(model.device)
+    embedder = Embedder("pair (untrained)", dim, "random", model.preprocess, images)
+    return DualEncoder("pair (untrained)", dim, "random", embedder, texts)
+
+
+def load_dual_encoder(name: str = PAIR, *, device: str | None = None) -> DualEncoder:
+    """Load a dual encoder.
+
+    Parameters
+    ----------
+    name : "pair", which ships with the course: English and Portuguese.
+    device : a torch device; by default the GPU where there is one.
+
+    Raises
+    ------
+    ValueError : an unknown name.
+    ModelUnavailable : weights are missing or damaged, or cannot be downloaded now.
+    """
+    if name != PAIR:
+        raise ValueError(f"There is no dual encoder named {name!r}; choose {PAIR!r}.")
+    pair = _load_pair()
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    pair.images.module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    pair.texts.to(device)
+    return pair
+
+
+def _load_pair() -> DualEncoder:
+    from safetensors import SafetensorError, safe_open
+
+    path = MODELS / f"{PAIR}.safetensors"
+    try:
+        with safe_open(path, framework="pt") as file:
+            told = json.loads(file.metadata()["pair"])
+            state = {key: file.get_tensor(key).float() for key in file.keys()}
+        pair = new_pair(0, told["dim"], told["buckets"], told["alphabet"])
+        for tower, module in (("images", pair.images.module), ("texts", pair.texts)):
+            mine = {k.removeprefix(f"{tower}."): v for k, v in state.items() if k.startswith(tower)}
+            missing = module.load_state_dict(mine, strict=False).missing_keys
+            if any(not key.startswith("trunk.") for key in missing):
+                raise KeyError(missing[0])
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        if isinstance(error, ModelUnavailable):
+            raise
+        raise ModelUnavailable(
+            f"The weights {path} are missing or damaged ({first_line(error)}); restore them with "
+            "git, or run `python -m recipes.pair` to train them again."
+        ) from error
+    images = Embedder(PAIR, pair.dim, "shipped", pair.images.preprocess, pair.images.module)
+    return DualEncoder(PAIR, pair.dim, "shipped", images, pair.texts, told["scale"])
+
+
+def save_pair(pair: DualEncoder, path: Path) -> None:
+    """Write both towers without their trunk as fp16 safetensors, the form that is loaded."""
+    from safetensors.torch import save_file
+
+    texts = cast(TextTower, pair.texts)
+    state = {
+        f"{tower}.{key}": value.detach().cpu().half().contiguous()
+        for tower, module in (("images", pair.images.module), ("texts", texts))
+        for key, value in module.state_dict().items()
+        if not key.startswith("trunk.")
+    }
+    told = {
+        "dim": pair.dim, "buckets": texts.buckets, "alphabet": texts.alphabet, "scale": pair.scale,
+    }  # fmt: skip
+    with replacing(path) as partial:
+        save_file(state, partial, metadata={"pair": json.dumps(told)})
