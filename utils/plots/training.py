@@ -12,15 +12,17 @@ PANELS = {
     "recall": "recall@1, held-out",
     "cosine": "mean pairwise cosine",
     "active": "share of active triplets",
+    "scale": "1 / temperature",
 }
 
 
 def training_figure(history: Any, steps: int, with_recall: bool = True) -> Shown:
-    """Loss, recall@1, mean pairwise cosine and share of active triplets over steps.
+    """What there is of loss, recall, mean pairwise cosine, active triplets and scale over steps.
 
-    history : what `utils.triplet.train` returns, finished or not. steps : where the axes end.
+    history : what a training returns, finished or not. steps : where the axes end.
     """
-    panels = {name: label for name, label in PANELS.items() if name != "recall" or with_recall}
+    skipped = set() if with_recall else {"recall"}
+    panels = {k: v for k, v in PANELS.items() if hasattr(history, k) and k not in skipped}
     with rc_context(STYLE):
         figure = Shown(figsize=(3.2 * len(panels), 3.0), layout="constrained")
         grid = figure.subplots(1, len(panels))
@@ -28,7 +30,7 @@ def training_figure(history: Any, steps: int, with_recall: bool = True) -> Shown
             axes.plot(history.step, getattr(history, name), color=COLOURS[0], linewidth=2.5)
             axes.set_title(label, fontsize=12, fontweight="normal")
             axes.set(xlim=(0, steps), xlabel="step")
-            if name != "loss":
+            if name not in ("loss", "scale"):
                 axes.set_ylim(min([0, *getattr(history, name)]), 1.02)
             if name == "cosine":
                 axes.axhline(1, color=GREY, linestyle=":")

@@ -10,6 +10,7 @@ from utils import replacing
 from utils.cnn import CompactCNN
 from utils.embedder import MODELS, Embedder, ModelUnavailable, first_line
 from utils.models import load_model
+from utils.words.losses import Temperature
 from utils.words.towers import BUCKETS, DualEncoder, ImageTower, TextTower
 
 PAIR = "pair"
@@ -25,7 +26,8 @@ def new_pair(
         images = ImageTower(cast(CompactCNN, model.module), dim).eval().to(model.device)
         texts = TextTower(dim, buckets, alphabet).eval().to(model.device)
     embedder = Embedder("pair (untrained)", dim, "random", model.preprocess, images)
-    return DualEncoder("pair (untrained)", dim, "random", embedder, texts)
+    heat = Temperature().to(model.device)
+    return DualEncoder("pair (untrained)", dim, "random", embedder, texts, heat)
 
 
 def load_dual_encoder(name: str = PAIR, *, device: str | None = None) -> DualEncoder:
@@ -72,7 +74,7 @@ def _load_pair() -> DualEncoder:
             "git, or run `python -m recipes.pair` to train them again."
         ) from error
     images = Embedder(PAIR, pair.dim, "shipped", pair.images.preprocess, pair.images.module)
-    return DualEncoder(PAIR, pair.dim, "shipped", images, pair.texts, told["scale"])
+    return DualEncoder(PAIR, pair.dim, "shipped", images, pair.texts, Temperature(told["scale"]))
 
 
 def save_pair(pair: DualEncoder, path: Path) -> None:
@@ -86,8 +88,7 @@ def save_pair(pair: DualEncoder, path: Path) -> None:
         for key, value in module.state_dict().items()
         if not key.startswith("trunk.")
     }
-    told = {
-        "dim": pair.dim, "buckets": texts.buckets, "alphabet": texts.alphabet, "scale": pair.scale,
-    }  # fmt: skip
+    told = {name: getattr(texts, name) for name in ("dim", "buckets", "alphabet")}
+    told["scale"] = pair.temperature.scale
     with replacing(path) as partial:
         save_file(state, partial, metadata={"pair": json.dumps(told)})

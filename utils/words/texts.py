@@ -67,7 +67,6 @@ def words_of(text: str) -> list[str]:
     return [word for word in "".join(kept).split() if any(letter.isalnum() for letter in word)]
 
 
-@lru_cache(100_000)
 def grams_of(word: str) -> tuple[str, ...]:
     """The word itself and its n-grams of 3 to 6 letters between < and >, with and without accents.
 
@@ -83,6 +82,10 @@ def grams_of(word: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def bucket_of(gram: str, buckets: int) -> int:
-    """Where a gram's vector stands in the table: the same on every machine, unlike `hash`."""
-    return zlib.crc32(gram.encode()) % buckets
+@lru_cache(100_000)
+def rows_of(word: str, buckets: int) -> tuple[int, ...]:
+    """Where the vectors of a word's grams stand in a table of so many rows.
+
+    By CRC-32, the same on every machine, unlike `hash`; two grams may share a row.
+    """
+    return tuple(zlib.crc32(gram.encode()) % buckets for gram in grams_of(word))

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from utils.cnn import CompactCNN
 from utils.embedder import Embedder
-from utils.words.texts import TextError, bucket_of, checked, grams_of, plain, words_of
+from utils.words.losses import Temperature
+from utils.words.texts import TextError, checked, plain, rows_of, words_of
 
 BUCKETS = 8192
 
@@ -68,11 +69,10 @@ class TextTower(nn.Module):
             torch.tensor(shares, device=device),
         )
 
-    def rows_of(self, word: str) -> list[int]:
+    def rows_of(self, word: str) -> Sequence[int]:
         """The rows of a word's n-grams; none for a word in letters that were never seen."""
-        if self.alphabet and not set(plain(word)) <= set(self.alphabet):
-            return []
-        return [bucket_of(gram, self.buckets) for gram in grams_of(word)]
+        known = not self.alphabet or set(plain(word)) <= set(self.alphabet)
+        return rows_of(word, self.buckets) if known else ()
 
     def forward(self, texts: Sequence[str]) -> Tensor:
         rows, starts, shares = self.bags(texts)
@@ -88,8 +88,12 @@ class ImageTower(nn.Module):
         self.trunk, self.dim = trunk.requires_grad_(False), dim
         self.project = nn.Linear(trunk.dim, dim)
 
+    def place(self, vectors: Tensor) -> Tensor:
+        """What the trunk made of pictures, N×trunk.dim, into the shared space."""
+        return F.normalize(self.project(vectors), dim=1)
+
     def forward(self, x: Tensor) -> Tensor:
-        return F.normalize(self.project(self.trunk(x)), dim=1)
+        return self.place(self.trunk(x))
 
     def train(self, mode: bool = True) -> "ImageTower":
         super().train(mode)
@@ -107,7 +111,7 @@ class DualEncoder:
     source : "shipped", "downloaded" or "random".
     images : the image tower, for `embed(pair.images, pictures)`.
     texts : the text tower, a module: list of N texts → unit vectors N×dim.
-    scale : what cosines are multiplied by before a softmax, the inverse of the temperature.
+    temperature : its `scale` is what cosines are multiplied by before a softmax.
     """
 
     name: str
@@ -115,7 +119,7 @@ class DualEncoder:
     source: str
     images: Embedder
     texts: nn.Module
-    scale: float = 1.0
+    temperature: Temperature
 
 
 def embed_text(pair: DualEncoder, texts: str | Sequence[str], batch_size: int = 1024) -> np.ndarray:
