@@ -10,6 +10,7 @@ from utils import replacing
 from utils.cnn import CompactCNN
 from utils.embedder import MODELS, Embedder, ModelUnavailable, first_line
 from utils.models import load_model
+from utils.words.clip import HUB, load_clip
 from utils.words.losses import Temperature
 from utils.words.towers import BUCKETS, DualEncoder, ImageTower, TextTower
 
@@ -35,7 +36,9 @@ def load_dual_encoder(name: str = PAIR, *, device: str | None = None) -> DualEnc
 
     Parameters
     ----------
-    name : "pair", which ships with the course: English and Portuguese.
+    name : "pair", which ships with the course: English and Portuguese. Or, by the same lines,
+        "openai/clip-vit-base-patch32" (English, 600 MB, downloaded on first use), or the path of a
+        folder with a CLIP that was saved by transformers.
     device : a torch device; by default the GPU where there is one.
 
     Raises
@@ -43,12 +46,18 @@ def load_dual_encoder(name: str = PAIR, *, device: str | None = None) -> DualEnc
     ValueError : an unknown name.
     ModelUnavailable : weights are missing or damaged, or cannot be downloaded now.
     """
-    if name != PAIR:
-        raise ValueError(f"There is no dual encoder named {name!r}; choose {PAIR!r}.")
-    pair = _load_pair()
+    if name == PAIR:
+        pair = _load_pair()
+    elif name == HUB or Path(name).is_dir():
+        pair = load_clip(name)
+    else:
+        raise ValueError(
+            f"There is no dual encoder named {name!r}; choose {PAIR!r}, {HUB!r}, or the path of a "
+            "folder with a CLIP."
+        )
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     pair.images.module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    pair.texts.to(device)
+    pair.texts.to(device), pair.temperature.to(device)
     return pair
 
 

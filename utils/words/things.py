@@ -52,7 +52,7 @@ def random_text(
 
     Of three texts one is the name alone, one is keywords alone, one is both.
     """
-    chosen = languages[rng.integers(len(languages))]
+    chosen = languages[int(rng.integers(len(languages)))]
     kind, told = rng.integers(3), list[str]()
     for language in LANGUAGES if chosen == "both" else (chosen,):
         keywords = thing.keywords[language]
