@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -16,12 +16,22 @@ from utils.words.losses import clip_loss
 from utils.words.things import LANGUAGES, Thing, random_text
 from utils.words.towers import DualEncoder, ImageTower
 
-Draw = Callable[[int], tuple[Tensor, list[str]]]
+
+class Batch(NamedTuple):
+    """N pairs: what the trunk made of the pictures, N×D, a text for each, and one in each language.
+
+    english, portuguese : N texts each that ask for the same N things.
+    """
+
+    vectors: Tensor
+    texts: list[str]
+    english: list[str]
+    portuguese: list[str]
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """step → (what the trunk made of `size` pictures, N×D, and a text for each).
+    """step → a `Batch` of `size` pairs.
 
     One picture a thing: with two of one thing each would be the other's wrong answer. Stateless:
     the chance of step i is set by (seed, i).
@@ -36,7 +46,7 @@ class Pairs:
     vectors: Tensor
     labels: np.ndarray
     things: Sequence[Thing]
-    size: int = 256
+    size: int = 64
     languages: Sequence[str] = (*LANGUAGES, "both")
     seed: int = 0
 
@@ -46,16 +56,18 @@ class Pairs:
                 f"A batch holds one pair a thing: 2 to {len(self.things)} pairs, not {self.size}."
             )
 
-    def __call__(self, step: int) -> tuple[Tensor, list[str]]:
+    def __call__(self, step: int) -> Batch:
         rng = np.random.default_rng([self.seed, step])
         order = rng.permutation(len(self.labels))  # the first of each thing is a random one
         found, first = np.unique(self.labels[order], return_index=True)
         chosen = rng.choice(len(found), self.size, replace=False)
         rows = order[first[chosen]]
-        texts = [random_text(self.things[i], rng, self.languages) for i in found[chosen]]
-        if self.vectors.ndim == 3:
-            return self.vectors[rows, rng.integers(0, self.vectors.shape[1], self.size)], texts
-        return self.vectors[rows], texts
+        vectors = self.vectors[rows]
+        if vectors.ndim == 3:
+            vectors = vectors[range(self.size), rng.integers(0, vectors.shape[1], self.size)]
+        things = [self.things[i] for i in found[chosen]]
+        said = ([random_text(t, rng, how) for t in things] for how in (self.languages, "en", "pt"))
+        return Batch(vectors, *said)
 
 
 @dataclass
@@ -82,12 +94,13 @@ class PairHistory:
 
 def train_pair(
     pair: DualEncoder,
-    draw: Draw,
+    draw: Callable[[int], Batch],
     steps: int,
     *,
     measure: Callable[[DualEncoder], float] | None = None,
-    lr: float = 3e-3,
+    lr: float = 1e-2,
     decay: float = 0.05,
+    parallel: float = 0.5,
     every: int | None = None,
     seed: int = 0,
 ) -> PairHistory:
@@ -98,9 +111,10 @@ def train_pair(
 
     Parameters
     ----------
-    draw : step → (trunk's vectors N×D, N texts), such as `Pairs`.
+    draw : step → `Batch`, such as `Pairs`.
     measure : what to follow, such as recall on held-out things, `every` so many steps.
-    lr : peak. decay : weight decay of the towers.
+    lr : peak. decay : weight decay of the towers. parallel : weight of the same loss between the
+        texts of the two languages.
 
     Raises
     ------
@@ -121,8 +135,12 @@ def train_pair(
     tower.train(), texts.train()
     for step in told:
         torch.manual_seed(seed * 1_000_003 + step)
-        vectors, said = draw(step)
-        loss = clip_loss(tower.place(vectors.to(pair.images.device)), texts(said), heat())
+        batch = draw(step)
+        placed = tower.place(batch.vectors.to(pair.images.device))
+        loss = clip_loss(placed, texts(batch.texts), heat())
+        if parallel:
+            said = texts(batch.english), texts(batch.portuguese)
+            loss = loss + parallel * clip_loss(*said, heat())
         if not loss.isfinite():
             raise TrainingDiverged(
                 f"The loss is no number at step {step}; lower the learning rate."

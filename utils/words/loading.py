@@ -15,17 +15,23 @@ from utils.words.losses import Temperature
 from utils.words.towers import BUCKETS, DualEncoder, ImageTower, TextTower
 
 PAIR = "pair"
+SHAPE = ("dim", "buckets", "alphabet", "parts")  # of a text tower
 
 
 def new_pair(
-    seed: int = 0, dim: int = 128, buckets: int = BUCKETS, alphabet: str = ""
+    seed: int = 0,
+    *,
+    dim: int = 128,
+    buckets: int = BUCKETS,
+    alphabet: str = "",
+    parts: str = "both",
 ) -> DualEncoder:
     """A dual encoder on the trunk of `cnn` with random weights, ready to be taught."""
     model = load_model("cnn")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         images = ImageTower(cast(CompactCNN, model.module), dim).eval().to(model.device)
-        texts = TextTower(dim, buckets, alphabet).eval().to(model.device)
+        texts = TextTower(dim, buckets, alphabet, parts).eval().to(model.device)
     embedder = Embedder("pair (untrained)", dim, "random", model.preprocess, images)
     heat = Temperature().to(model.device)
     return DualEncoder("pair (untrained)", dim, "random", embedder, texts, heat)
@@ -69,7 +75,7 @@ def _load_pair() -> DualEncoder:
         with safe_open(path, framework="pt") as file:
             told = json.loads(file.metadata()["pair"])
             state = {key: file.get_tensor(key).float() for key in file.keys()}
-        pair = new_pair(0, told["dim"], told["buckets"], told["alphabet"])
+        pair = new_pair(**{name: told[name] for name in SHAPE})
         for tower, module in (("images", pair.images.module), ("texts", pair.texts)):
             mine = {k.removeprefix(f"{tower}."): v for k, v in state.items() if k.startswith(tower)}
             missing = module.load_state_dict(mine, strict=False).missing_keys
@@ -97,7 +103,7 @@ def save_pair(pair: DualEncoder, path: Path) -> None:
         for key, value in module.state_dict().items()
         if not key.startswith("trunk.")
     }
-    told = {name: getattr(texts, name) for name in ("dim", "buckets", "alphabet")}
+    told = {name: getattr(texts, name) for name in SHAPE}
     told["scale"] = pair.temperature.scale
     with replacing(path) as partial:
         save_file(state, partial, metadata={"pair": json.dumps(told)})

@@ -67,25 +67,28 @@ def words_of(text: str) -> list[str]:
     return [word for word in "".join(kept).split() if any(letter.isalnum() for letter in word)]
 
 
-def grams_of(word: str) -> tuple[str, ...]:
+def grams_of(word: str, parts: str = "both") -> list[str]:
     """The word itself and its n-grams of 3 to 6 letters between < and >, with and without accents.
 
     Bojanowski et al. 2017, "Enriching Word Vectors with Subword Information", section 3.2. Both
     spellings, so that “maca” finds “maçã”.
+
+    parts : "both", or "words" or "n-grams" alone.
     """
     found: dict[str, None] = {}
     for spelling in (word, plain(word)):
         marked = f"<{spelling}>"
-        found[marked] = None
-        for n in range(SHORTEST_GRAM, LONGEST_GRAM + 1):
+        if parts != "n-grams":
+            found[marked] = None
+        for n in range(SHORTEST_GRAM, LONGEST_GRAM + 1) if parts != "words" else ():
             found |= {marked[i : i + n]: None for i in range(len(marked) - n + 1)}
-    return tuple(found)
+    return list(found)
 
 
 @lru_cache(100_000)
-def rows_of(word: str, buckets: int) -> tuple[int, ...]:
+def rows_of(word: str, buckets: int, parts: str = "both") -> tuple[int, ...]:
     """Where the vectors of a word's grams stand in a table of so many rows.
 
     By CRC-32, the same on every machine, unlike `hash`; two grams may share a row.
     """
-    return tuple(zlib.crc32(gram.encode()) % buckets for gram in grams_of(word))
+    return tuple(zlib.crc32(gram.encode()) % buckets for gram in grams_of(word, parts))

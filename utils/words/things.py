@@ -46,13 +46,14 @@ def read_things(split: str) -> dict[str, Thing]:
 
 
 def random_text(
-    thing: Thing, rng: np.random.Generator, languages: Sequence[str] = (*LANGUAGES, "both")
+    thing: Thing, rng: np.random.Generator, languages: str | Sequence[str] = (*LANGUAGES, "both")
 ) -> str:
     """One way to ask for a thing: its name, some of its keywords, or both, in a language or two.
 
     Of three texts one is the name alone, one is keywords alone, one is both.
     """
-    chosen = languages[int(rng.integers(len(languages)))]
+    choice = [languages] if isinstance(languages, str) else languages
+    chosen = choice[int(rng.integers(len(choice)))]
     kind, told = rng.integers(3), list[str]()
     for language in LANGUAGES if chosen == "both" else (chosen,):
         keywords = thing.keywords[language]

@@ -26,12 +26,15 @@ class TextTower(nn.Module):
     Parameters
     ----------
     dim : D. buckets : rows of the table.
-    alphabet : the letters that were seen in training; n-grams with others are left out. "" for all.
+    alphabet : the letters that were seen in training; words with others are left out. "" for all.
+    parts : what of a word is read: "words", "n-grams", or "both".
     """
 
-    def __init__(self, dim: int = 128, buckets: int = BUCKETS, alphabet: str = "") -> None:
+    def __init__(
+        self, dim: int = 128, buckets: int = BUCKETS, alphabet: str = "", parts: str = "both"
+    ) -> None:
         super().__init__()
-        self.dim, self.buckets, self.alphabet = dim, buckets, alphabet
+        self.dim, self.buckets, self.alphabet, self.parts = dim, buckets, alphabet, parts
         self.grams = nn.EmbeddingBag(buckets, dim, mode="sum")
         self.project = nn.Linear(dim, dim)
         nn.init.normal_(self.grams.weight, std=dim**-0.5)
@@ -72,7 +75,7 @@ class TextTower(nn.Module):
     def rows_of(self, word: str) -> Sequence[int]:
         """The rows of a word's n-grams; none for a word in letters that were never seen."""
         known = not self.alphabet or set(plain(word)) <= set(self.alphabet)
-        return rows_of(word, self.buckets) if known else ()
+        return rows_of(word, self.buckets, self.parts) if known else ()
 
     def forward(self, texts: Sequence[str]) -> Tensor:
         rows, starts, shares = self.bags(texts)
