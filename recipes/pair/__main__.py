@@ -1,7 +1,6 @@
 """Train `pair`, the dual encoder of lesson 09, and measure what its space is worth.
 
     python -m recipes.pair                              (about ten minutes on 2 cores)
-    python -m recipes.pair --sentences                  (with the extra `words`: its rows as well)
 
 A linear map on the frozen trunk of `cnn` and a text tower over n-grams, by the symmetric
 cross-entropy between pictures and texts of the training things, and half as much of it between
@@ -42,14 +41,14 @@ ALL = (*LANGUAGES, "both")
 SHARPNESS = (20.0, 50.0, 1e6)
 # What is left out or changed, one at a time: languages, loss between them, parts of a word, batch
 ABLATIONS: dict[str, dict[str, Any]] = {
-    "as shipped": {},
-    "words alone": {"parts": "words"},
-    "n-grams alone": {"parts": "n-grams"},
-    "English alone": {"languages": ("en",), "parallel": 0.0},
-    "Portuguese alone": {"languages": ("pt",), "parallel": 0.0},
-    "no loss between the languages": {"parallel": 0.0},
-    "batches of 256": {"size": 256},
-    "1,000 steps": {"steps": 1000},
+    "as_shipped": {},
+    "words_alone": {"parts": "words"},
+    "ngrams_alone": {"parts": "n-grams"},
+    "english_alone": {"languages": ("en",), "parallel": 0.0},
+    "portuguese_alone": {"languages": ("pt",), "parallel": 0.0},
+    "not_between_languages": {"parallel": 0.0},
+    "batch_256": {"size": 256},
+    "steps_1000": {"steps": 1000},
 }
 
 
