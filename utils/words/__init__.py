@@ -7,6 +7,7 @@ nearest(embed_text(pair, "red apple"), embed(pair.images, pictures), k=10)
 from utils.words.learning import Batch, PairHistory, Pairs, train_pair
 from utils.words.loading import load_dual_encoder, new_pair, save_pair
 from utils.words.losses import Temperature, clip_loss
+from utils.words.sentences import SentenceTower, sentence_tower
 from utils.words.texts import TextError, grams_of, plain, words_of
 from utils.words.things import LANGUAGES, Thing, random_text, read_things
 from utils.words.towers import DualEncoder, ImageTower, TextTower, embed_text
@@ -18,6 +19,7 @@ __all__ = [
     "ImageTower",
     "PairHistory",
     "Pairs",
+    "SentenceTower",
     "Temperature",
     "TextError",
     "TextTower",
@@ -31,6 +33,7 @@ __all__ = [
     "random_text",
     "read_things",
     "save_pair",
+    "sentence_tower",
     "train_pair",
     "words_of",
 ]

@@ -121,7 +121,7 @@ def train_pair(
     TrainingDiverged : the loss is no number, or the temperature ran away.
     """
     tower, texts, heat = cast(ImageTower, pair.images.module), pair.texts, pair.temperature
-    weights = [*tower.project.parameters(), *texts.parameters()]
+    weights = [*tower.project.parameters(), *(p for p in texts.parameters() if p.requires_grad)]
     groups: list[dict[str, Any]] = [
         {"params": weights},
         {"params": heat.parameters(), "weight_decay": 0.0},

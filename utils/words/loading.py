@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import cast
 
 import torch
+from torch import nn
 
 from utils import replacing
 from utils.cnn import CompactCNN
@@ -25,16 +26,22 @@ def new_pair(
     buckets: int = BUCKETS,
     alphabet: str = "",
     parts: str = "both",
+    texts: nn.Module | None = None,
 ) -> DualEncoder:
-    """A dual encoder on the trunk of `cnn` with random weights, ready to be taught."""
+    """A dual encoder on the trunk of `cnn` with random weights, ready to be taught.
+
+    texts : another text tower than ours, such as `sentence_tower()`; its `dim` is taken.
+    """
     model = load_model("cnn")
+    dim = cast(int, texts.dim) if texts is not None else dim
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         images = ImageTower(cast(CompactCNN, model.module), dim).eval().to(model.device)
-        texts = TextTower(dim, buckets, alphabet, parts).eval().to(model.device)
+        tower = texts if texts is not None else TextTower(dim, buckets, alphabet, parts)
     embedder = Embedder("pair (untrained)", dim, "random", model.preprocess, images)
     heat = Temperature().to(model.device)
-    return DualEncoder("pair (untrained)", dim, "random", embedder, texts, heat)
+    tower.eval().to(model.device)
+    return DualEncoder("pair (untrained)", dim, "random", embedder, tower, heat)
 
 
 def load_dual_encoder(name: str = PAIR, *, device: str | None = None) -> DualEncoder:
@@ -79,8 +86,9 @@ def _load_pair() -> DualEncoder:
         for tower, module in (("images", pair.images.module), ("texts", pair.texts)):
             mine = {k.removeprefix(f"{tower}."): v for k, v in state.items() if k.startswith(tower)}
             missing = module.load_state_dict(mine, strict=False).missing_keys
-            if any(not key.startswith("trunk.") for key in missing):
-                raise KeyError(missing[0])
+            lost = [k for k in missing if not k.startswith("trunk.") and "num_batches" not in k]
+            if lost:
+                raise KeyError(lost[0])
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         if isinstance(error, ModelUnavailable):
             raise
@@ -101,7 +109,7 @@ def save_pair(pair: DualEncoder, path: Path) -> None:
         f"{tower}.{key}": value.detach().cpu().half().contiguous()
         for tower, module in (("images", pair.images.module), ("texts", texts))
         for key, value in module.state_dict().items()
-        if not key.startswith("trunk.")
+        if not key.startswith("trunk.") and not key.endswith("num_batches_tracked")
     }
     told = {name: getattr(texts, name) for name in SHAPE}
     told["scale"] = pair.temperature.scale

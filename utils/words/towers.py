@@ -37,7 +37,8 @@ class TextTower(nn.Module):
         self.dim, self.buckets, self.alphabet, self.parts = dim, buckets, alphabet, parts
         self.grams = nn.EmbeddingBag(buckets, dim, mode="sum")
         self.project = nn.Linear(dim, dim)
-        nn.init.normal_(self.grams.weight, std=dim**-0.5)
+        # small, so that n-grams which training never sees add nothing to a text
+        nn.init.normal_(self.grams.weight, std=0.01)
 
     def bags(self, texts: Sequence[str]) -> tuple[Tensor, Tensor, Tensor]:
         """Which rows of the table each text takes, and how much of each.
@@ -89,7 +90,9 @@ class ImageTower(nn.Module):
     def __init__(self, trunk: CompactCNN, dim: int = 128) -> None:
         super().__init__()
         self.trunk, self.dim = trunk.requires_grad_(False), dim
-        self.project = nn.Linear(trunk.dim, dim)
+        self.project = nn.Sequential(
+            nn.BatchNorm1d(trunk.dim, affine=False), nn.Linear(trunk.dim, dim)
+        )
 
     def place(self, vectors: Tensor) -> Tensor:
         """What the trunk made of pictures, N×trunk.dim, into the shared space."""
