@@ -2,11 +2,11 @@
 
     python -m recipes.variety                           (half a minute on 2 cores)
 
-The users of recipes.recommendation, who like a few pictures of one category. Ten pictures are chosen
-from the fifty nearest to the mean of their likes, by maximal marginal relevance. Told are the share
-of right ones, of different things, and of different things that are right: six drawings of one panda
-are one panda. The balance is chosen on validation things; the test things only report. Writes
-results/variety.json.
+The users of recipes.recommendation, who like a few pictures of one category. Ten pictures are
+chosen from the fifty nearest to the mean of their likes, by maximal marginal relevance. Told are
+the share of right ones, of different things, and of different things that are right: six drawings
+of one panda are one panda. The balance is chosen on validation things; the test things only report.
+Writes results/variety.json.
 """
 
 import numpy as np

@@ -4,9 +4,9 @@
 
 A linear map on the frozen trunk of `cnn` and a text tower over n-grams, by the symmetric
 cross-entropy between pictures and texts of the training things, and half as much of it between
-their English and Portuguese texts. On the validation things some forty settings (batch, steps, rate,
-D, buckets, dropout, statistics of earlier stages) lay within what three seeds differ by, except that
-a table of n-grams which begins large did worse: what is never trained then speaks with the rest.
+their English and Portuguese texts. On the validation things some forty settings (batch, steps,
+rate, D, buckets, dropout, statistics of earlier stages) lay within what seeds differ by; only a
+table of n-grams which begins large did worse: what is never trained then speaks with the rest.
 Three seeds; the best on the validation things is shipped, and the test things choose nothing.
 Writes models/pair.safetensors with its card, and results/words_and_pictures.json.
 """
