@@ -29,6 +29,7 @@ from utils.words import (
     random_text,
     read_things,
     save_pair,
+    side_by_side,
     train_pair,
     words_of,
 )
@@ -93,7 +94,7 @@ def test_a_text_is_the_mean_of_its_words_in_any_order(words, chance):
 def test_one_text_or_many_unit_vectors_in_order(fresh):
     texts = ["red apple", "gato", "train"]
     many = embed_text(fresh, texts, batch_size=2)
-    assert many.shape == (3, 128) and many.dtype == np.float32
+    assert many.shape == (3, 64) and many.dtype == np.float32
     assert np.allclose(np.linalg.norm(many, axis=1), 1, atol=1e-5)
     assert np.allclose(embed_text(fresh, "gato"), many[1:2], atol=1e-6)
 
@@ -274,7 +275,7 @@ def test_a_saved_pair_comes_back(tmp_path, monkeypatch, fresh):
     save_pair(fresh, tmp_path / "pair.safetensors")
     monkeypatch.setattr(loading_module, "MODELS", tmp_path)
     back = load_dual_encoder()
-    assert (back.name, back.source, back.dim) == ("pair", "shipped", 128)
+    assert (back.name, back.source, back.dim) == ("pair", "shipped", 64)
     texts = ["red apple", "gato"]
     assert np.allclose(embed_text(back, texts), embed_text(fresh, texts), atol=5e-3)
     pictures = load_images("emoji", "ood")
@@ -294,6 +295,18 @@ def test_a_damaged_pair_is_told_in_one_sentence(tmp_path, monkeypatch, fresh, da
     monkeypatch.setattr(loading_module, "MODELS", tmp_path)
     with pytest.raises(ModelUnavailable, match=r"python -m recipes\.pair` to train them again"):
         load_dual_encoder()
+
+
+def test_pairs_side_by_side_answer_with_the_mean_of_their_cosines():
+    pairs = [new_pair(seed) for seed in range(3)]
+    for seed, pair in enumerate(pairs):
+        train_pair(pair, some_pairs(seed=seed), 3)
+    joined, pictures = side_by_side(pairs), load_images("emoji", "ood")
+    texts = ["red apple", "gato"]
+    cosines = [embed_text(p, texts) @ embed(p.images, pictures, cache=False).T for p in pairs]
+    together = embed_text(joined, texts) @ embed(joined.images, pictures, cache=False).T
+    assert joined.dim == 3 * 64
+    assert np.allclose(together, np.mean(cosines, axis=0), atol=1e-5)
 
 
 # What ships

@@ -12,6 +12,7 @@ import time
 from typing import Any
 
 import numpy as np
+import torch
 
 import recipes.pair.__main__ as recipe
 from recipes.pair import meaning
@@ -20,19 +21,30 @@ from recipes.pair.retrieval import found_by, mean_recall
 from tools.record import provenance, write_json
 from utils import ROOT
 from utils.course import measured
-from utils.words import DualEncoder, new_pair, sentence_tower, train_pair
+from utils.words import (
+    DualEncoder,
+    SentenceTower,
+    new_pair,
+    sentence_tower,
+    side_by_side,
+    train_pair,
+)
 
 PEAKS = (1e-3, 3e-3, 1e-2)
 encoder = sentence_tower()
 
 
 def learn(seed: int, peak: float) -> DualEncoder:
-    tower = sentence_tower()
-    tower._known = encoder._known  # what one has read the others need not
-    pair = new_pair(seed, texts=tower)
-    draw = training_pairs(recipe.SIZE, seed, recipe.ALL)
-    train_pair(pair, draw, recipe.STEPS, lr=peak, parallel=recipe.PARALLEL, seed=seed)
-    return pair
+    pairs = []
+    for own in range(recipe.MEMBERS * seed, recipe.MEMBERS * (seed + 1)):
+        torch.manual_seed(own)
+        tower = SentenceTower(encoder.encoder, encoder.tokenizer)
+        tower._known = encoder._known  # what one has read the others need not
+        pair = new_pair(own, texts=tower)
+        draw = training_pairs(recipe.SIZE, own, recipe.ALL)
+        train_pair(pair, draw, recipe.STEPS, lr=peak, parallel=recipe.PARALLEL, seed=own)
+        pairs.append(pair)
+    return side_by_side(pairs)
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ class SentenceTower(nn.Module):
     encoder, tokenizer : as transformers loads them. dim : D.
     """
 
-    def __init__(self, encoder: Any, tokenizer: Any, dim: int = 128) -> None:
+    def __init__(self, encoder: Any, tokenizer: Any, dim: int = 64) -> None:
         super().__init__()
         self.encoder, self.tokenizer, self.dim = encoder.requires_grad_(False), tokenizer, dim
         self.project = nn.Linear(encoder.config.hidden_size, dim)
@@ -57,7 +57,7 @@ class SentenceTower(nn.Module):
         return self
 
 
-def sentence_tower(folder: str | Path | None = None, dim: int = 128) -> SentenceTower:
+def sentence_tower(folder: str | Path | None = None, dim: int = 64) -> SentenceTower:
     """A text tower, its linear map still random, for `new_pair(texts=…)`.
 
     Parameters
