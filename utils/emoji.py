@@ -37,9 +37,14 @@ def _sheet(artist: str) -> np.ndarray:
     return pixels.reshape(rows, SIDE, columns, SIDE, 4).swapaxes(1, 2)
 
 
+def read_rows(splits: Sequence[str]) -> list[dict[str, str]]:
+    """The table's rows of some splits, one a drawing."""
+    return [row for row in _table() if row["split"] in splits]
+
+
 def read_emoji(splits: Sequence[str]) -> tuple[np.ndarray, list[dict[str, str]]]:
     """The drawings of some splits, uint8 RGBA N×64×64×4 with straight alpha, and their rows."""
-    rows = [row for row in _table() if row["split"] in splits]
+    rows = read_rows(splits)
     drawings = [_sheet(row["artist"])[int(row["row"]), int(row["column"])] for row in rows]
     return np.stack(drawings), rows
 
@@ -52,3 +57,14 @@ def read_textures(split: str) -> list[np.ndarray]:
     folder = Path(data.__file__).parent
     paths = [next(folder.glob(f"{name}.*")) for name in TEXTURES[split]]
     return [np.asarray(Image.open(path)) for path in paths]
+
+
+@cache
+def _names() -> dict[str, str]:
+    """English name by emoji."""
+    return {chr(int(row["codepoint"], 16)): row["name_en"] for row in _table()}
+
+
+def name_of(sign: str) -> str | None:
+    """The English name of an emoji of the set, or None."""
+    return _names().get(sign)

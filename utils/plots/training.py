@@ -10,17 +10,20 @@ from utils.plots.style import COLOURS, GREY, STYLE, Shown, as_html, put_title
 PANELS = {
     "loss": "loss",
     "recall": "recall@1, held-out",
+    "found": "recall@10, held-out",
     "cosine": "mean pairwise cosine",
     "active": "share of active triplets",
+    "scale": "1 / temperature",
 }
 
 
 def training_figure(history: Any, steps: int, with_recall: bool = True) -> Shown:
-    """Loss, recall@1, mean pairwise cosine and share of active triplets over steps.
+    """What there is of loss, recall, mean pairwise cosine, active triplets and scale over steps.
 
-    history : what `utils.triplet.train` returns, finished or not. steps : where the axes end.
+    history : what a training returns, finished or not. steps : where the axes end.
     """
-    panels = {name: label for name, label in PANELS.items() if name != "recall" or with_recall}
+    skipped = set() if with_recall else {"recall", "found"}
+    panels = {k: v for k, v in PANELS.items() if hasattr(history, k) and k not in skipped}
     with rc_context(STYLE):
         figure = Shown(figsize=(3.2 * len(panels), 3.0), layout="constrained")
         grid = figure.subplots(1, len(panels))
@@ -28,15 +31,17 @@ def training_figure(history: Any, steps: int, with_recall: bool = True) -> Shown
             axes.plot(history.step, getattr(history, name), color=COLOURS[0], linewidth=2.5)
             axes.set_title(label, fontsize=12, fontweight="normal")
             axes.set(xlim=(0, steps), xlabel="step")
-            if name != "loss":
+            if name not in ("loss", "scale"):
                 axes.set_ylim(min([0, *getattr(history, name)]), 1.02)
             if name == "cosine":
                 axes.axhline(1, color=GREY, linestyle=":")
                 axes.annotate("collapsed", (0, 0.99), va="top", fontsize=10, color=GREY)
         done = history.step[-1] if history.step else 0
         told = f"Step {done} of {steps}"
-        if with_recall and history.recall:
-            told += f": recall@1 on held-out pictures {history.recall[-1]:.2f}"
+        for name in ("recall", "found") if with_recall else ():
+            if values := getattr(history, name, None):
+                told += f": {PANELS[name].replace(', held-out', '')} on held-out pictures "
+                told += f"{values[-1]:.2f}"
         put_title(figure, told)
     figure.alt = f"{told}; loss {history.loss[-1]:.3f}" if done else told
     return figure
