@@ -2,7 +2,7 @@
 
 Modules import only from their left: checkpoints, scenes, folder, cifar10, emoji, images, photos,
 digits, cnn, embedder, vit, models, background, masks, embed, explain, distances, duplicates,
-metrics, recommend, index, bulk, plots, triplet, words, app, maps,
+metrics, recommend, index, bulk, plots, triplet, contrast, words, app, maps,
 course.
 """
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -10,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recipes.cnn_scenes import placed
 from recipes.without_labels.settings import WIDTHS, Setting
 from tools.record import provenance, write_json
 from utils import ROOT, replacing
@@ -18,9 +18,10 @@ from utils.cnn import CompactCNN
 from utils.contrast import MoCo, Projected, Queue, TwoViews, ViewPairs, Views, alike
 from utils.embed import embed
 from utils.embedder import PHOTO_MEAN, PHOTO_STD, Embedder, Preprocess
-from utils.emoji import read_emoji
+from utils.emoji import read_emoji, read_textures
 from utils.images import ImageSet, load_images
 from utils.metrics import mean_average_precision_at_r, recall_at_k
+from utils.scenes import compose, random_backgrounds, random_placements, seed_of
 from utils.triplet import TripletAndCrossEntropy, balanced, mean_cosine, shuffled, train
 
 CACHE = ROOT / "data/cache/without_labels"
@@ -36,18 +37,31 @@ def device() -> str:
 @cache
 def scenes() -> tuple[Tensor, np.ndarray]:
     """The training scenes, uint8 N×64×64×3 on the device, and their things, for the supervised."""
-    drawings, rows = read_emoji(["train"])
-    path = CACHE / "scenes.npy"
+    labels = np.tile(load_images("emoji", "train").labels, VARIANTS)
+    return composed("scenes", lambda ids: ids), labels
+
+
+@cache
+def elsewhere() -> Tensor:
+    """The same drawings at the same places in the same light, before other backgrounds."""
+    return composed("elsewhere", lambda ids: [f"{id} elsewhere" for id in ids])
+
+
+def composed(name: str, stand_before: Callable[[list[str]], list[str]]) -> Tensor:
+    """Every training drawing in VARIANTS scenes, uint8 N×64×64×3; composed once and kept."""
+    path = CACHE / f"{name}.npy"
     if not path.exists():
-        made = [
-            placed(drawings, [f"{row['id']} {variant}" for row in rows], "train")
-            for variant in range(VARIANTS)
-        ]
+        drawings, rows = read_emoji(["train"])
+        made, textures = [], read_textures("train")
+        for variant in range(VARIANTS):
+            ids = [f"{row['id']} {variant}" for row in rows]
+            placements = random_placements([seed_of(id) for id in ids])
+            behind = random_backgrounds([seed_of(id) for id in stand_before(ids)], textures)
+            made.append(compose(drawings, placements, behind)[0])
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as partial, partial.open("wb") as file:
             np.save(file, np.concatenate(made))
-    labels = np.tile(load_images("emoji", "train").labels, VARIANTS)
-    return torch.from_numpy(np.load(path)).to(device()), labels
+    return torch.from_numpy(np.load(path)).to(device())
 
 
 def untrained(seed: int, size: int = 32) -> Embedder:
@@ -65,7 +79,9 @@ def learn(setting: Setting, seed: int) -> tuple[Embedder, Embedder, dict[str, An
     model = untrained(seed)
     images, things = scenes()
     learner = Projected(cast(CompactCNN, model.module), setting.head)
-    draw: Any = ViewPairs(images, setting.views, shuffled(len(images), setting.batch, seed))
+    others = elsewhere() if setting.method == "new background" else None
+    sampler = shuffled(len(images), setting.batch, seed)
+    draw: Any = ViewPairs(images, setting.views, sampler, others)
     module: torch.nn.Module = learner
     loss: Any = TwoViews(setting.temperature)
     if setting.method == "moco":

@@ -13,8 +13,10 @@ WIDTHS = (64, 128, 256)
 class Setting:
     """How a network is taught.
 
-    method : "simclr", "moco", "supervised" or "attraction" (no negatives). batch : pictures a step,
-    two views of each. queue, momentum : MoCo's. head : length of the projection, None for none.
+    method : "simclr", "moco", "supervised", "attraction" (no negatives), or "new background"
+        (SimCLR, with the second view before another background: masks known, labels not).
+    batch : pictures a step, two views of each. queue, momentum : MoCo's. head : length of the
+        projection, None for none.
     """
 
     method: str = "simclr"
@@ -46,6 +48,7 @@ MAIN = {method: Setting(method) for method in METHODS}
 LONGER = {method: Setting(method, LONG) for method in METHODS}
 AUGMENTATION = {
     "all": simclr,
+    "and new background": Setting("new background"),
     "none": replace(simclr, views=views()),
     **{f"only {part}": replace(simclr, views=views(**{part: True})) for part in PARTS},
     **{f"without {part}": replace(simclr, views=views(**ALL | {part: False})) for part in PARTS},

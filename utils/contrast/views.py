@@ -136,14 +136,17 @@ class ViewPairs:
     ----------
     images : uint8 M×H×W×3, on the device where views are made. views : what a view is.
     sampler : step → places of N pictures, such as `shuffled`.
+    others : what the second half are views of, the same pictures changed in a way that `views`
+        cannot, such as before another background; None for `images` themselves.
     """
 
     images: Tensor
     views: Views
     sampler: Sampler
+    others: Tensor | None = None
 
     def __call__(self, step: int) -> tuple[Tensor, Tensor]:
         rows = torch.from_numpy(self.sampler(step)).to(self.images.device)
-        pictures = self.images[rows]
-        x = torch.cat([self.views(pictures), self.views(pictures)])
+        others = self.images if self.others is None else self.others
+        x = torch.cat([self.views(self.images[rows]), self.views(others[rows])])
         return x, torch.arange(len(rows), device=x.device).repeat(2)
