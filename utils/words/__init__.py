@@ -10,6 +10,7 @@ from utils.words.losses import Temperature, clip_loss
 from utils.words.texts import TextError, grams_of, plain, words_of
 from utils.words.things import LANGUAGES, Thing, random_text, read_things
 from utils.words.towers import DualEncoder, ImageTower, TextTower, embed_text
+from utils.words.where import word_map
 
 __all__ = [
     "LANGUAGES",
@@ -32,5 +33,6 @@ __all__ = [
     "read_things",
     "save_pair",
     "train_pair",
+    "word_map",
     "words_of",
 ]
