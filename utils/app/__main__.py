@@ -32,7 +32,8 @@ def main() -> None:
     print(f"{pictures}; the page opens at http://localhost:{asked.port}, Ctrl-C ends it.")
     is_folder = asked.images not in ("scenes", "emoji", "cifar10")
     os.environ["IMAGES"] = str(Path(asked.images).resolve()) if is_folder else asked.images
-    os.environ["PAIR"] = asked.pair
+    is_folder = Path(asked.pair).is_dir()
+    os.environ["PAIR"] = str(Path(asked.pair).resolve()) if is_folder else asked.pair
     os.environ["JUPYTER_PATH"] = os.pathsep.join(
         [str(HERE / "jupyter"), *filter(None, [os.environ.get("JUPYTER_PATH")])]
     )

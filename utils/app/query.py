@@ -9,7 +9,8 @@ import numpy as np
 from utils.images import ImageSet, Labeling
 
 CARD = 192  # pixels of a card's sides
-LETTERS = (44, 36, 28, 22, 17)  # heights in pixels that words on a card may have, largest first
+# Letters on a card, the largest that fit: their height in pixels, and how wide one is taken to be.
+LETTERS = ((44, 0.6), (36, 0.6), (28, 0.6), (22, 0.6), (17, 0.6), (17, 1.1))
 INK, PAPER = (27, 27, 27), (238, 238, 238)
 
 
@@ -50,15 +51,16 @@ def card(words: str) -> np.ndarray:
     font = f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf"
     image = Image.new("RGB", (CARD, CARD), PAPER)
     draw, middle, room = ImageDraw.Draw(image), CARD / 2, CARD - 16
-    for height in LETTERS:
+    for height, width in LETTERS:
         letters = ImageFont.truetype(font, height)
+        smallest = height == LETTERS[-1][0]  # and then what has no place is left out
         lines = textwrap.wrap(
-            words, int(room / (0.6 * height)), max_lines=int(room / (1.2 * height)),
-            placeholder=" …", break_long_words=height == LETTERS[-1],
+            words, int(room / (width * height)), max_lines=int(room / (1.2 * height + 4)),
+            placeholder=" …", break_long_words=smallest,
         )  # fmt: skip
         shown = "\n".join(lines)
         left, _, right, _ = draw.multiline_textbbox((0, 0), shown, letters)
-        if " ".join(lines) == words and right - left <= room:
+        if right - left <= room and (smallest or " ".join(lines) == words):
             break
     draw.multiline_text((middle, middle), shown, INK, letters, "mm", align="center")
     return np.asarray(image)
