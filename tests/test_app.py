@@ -164,12 +164,6 @@ def test_the_spotlight_is_bright_where_the_share_is_high():
 # -- by words, without a screen --------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def pair():
-    """A dual encoder that has learned nothing: what is asked here is not what it knows."""
-    return new_pair(3)
-
-
 @pytest.fixture
 def worded(scenes, pair):
     return Search(scenes, pair=pair)
@@ -643,10 +637,13 @@ def test_the_keyboard_reaches_everything(page):
     assert page.evaluate("document.activeElement.className") == "la-open"  # the focus stays
 
 
+def words_box(page):
+    return page.get_by_role("searchbox", name="Search by words (English or Portuguese)")
+
+
 def ask_words(page, text):
-    box = page.get_by_role("searchbox", name="Search by words (English or Portuguese)")
-    box.fill(text)
-    box.press("Enter")
+    words_box(page).fill(text)
+    words_box(page).press("Enter")
 
 
 @pytest.mark.parametrize("text", ["red fruit", "maçã vermelha"])
@@ -659,11 +656,11 @@ def test_words_change_the_pictures_and_back_returns(page, text):
     assert found != before
     page.locator(f"{ANSWERS} .la-open").nth(1).click()
     says(page, f"have its label, {found[1].split('/')[0]}")
-    assert page.get_by_role("searchbox").input_value() == ""
+    assert words_box(page).input_value() == ""
     page.get_by_role("button", name="← back").click()
     says(page, f"for “{text}”")
     assert answers(page) == found
-    assert page.get_by_role("searchbox").input_value() == text
+    assert words_box(page).input_value() == text
     page.locator(f'{ANSWERS} [data-event="why"]').first.click()
     page.locator(".la-why img").nth(1).wait_for()
     assert f"with “{text}”" in page.locator(".la-why").text_content()
@@ -673,7 +670,7 @@ def test_words_change_the_pictures_and_back_returns(page, text):
 
 
 def test_words_are_asked_by_the_keyboard_alone(page):
-    page.get_by_role("searchbox").focus()
+    words_box(page).focus()
     page.keyboard.type("yellow")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "search"
@@ -696,7 +693,7 @@ def test_words_that_cannot_be_read_are_said_and_the_answers_stay(page, text, sen
     ask_words(page, text)
     says(page, sentence)
     assert answers(page) == before
-    assert page.get_by_role("searchbox").input_value() == text  # to be mended
+    assert words_box(page).input_value() == text  # to be mended
 
 
 def places(page):
