@@ -9,6 +9,7 @@ import jupytext
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from sklearn.decomposition import PCA
 from sklearn.metrics import precision_recall_curve, roc_curve
 
@@ -24,6 +25,7 @@ from utils.maps import cluster, odd_ones
 from utils.metrics import recall_at_k
 from utils.models import load_model
 from utils.triplet import Batches, TripletAndCrossEntropy, batch_hard, shuffled, train
+from utils.words import embed_text
 
 LESSONS = sorted((ROOT / "lessons").glob("[0-9][0-9]_*.py"))
 
@@ -380,6 +382,41 @@ def encode(vectors, books, by=None, parts=None):
     return apart.argmin(-1).astype(np.uint8)
 
 
+def name_it(pictures, texts, names, k, better=-1, read=lambda names, row: [names[i] for i in row]):
+    order = np.argsort(better * (pictures @ texts.T), axis=1)
+    return [read(names, row[:k]) for row in order]
+
+
+def name_it_backwards(pictures, texts, names, k):
+    return name_it(texts, pictures, names, k)
+
+
+def many_right(images, texts, labels, scale, divide=True, share=(0.5, 0.5), same=None):
+    scores = scale * images @ texts.T
+    right = (labels[:, None] == labels).float() if same is None else same
+    if divide:
+        right = right / right.sum(1, keepdim=True)
+    return share[0] * F.cross_entropy(scores, right) + share[1] * F.cross_entropy(scores.T, right)
+
+
+def one_right(images, texts, labels, scale):
+    return many_right(images, texts, labels, scale, same=torch.eye(len(labels)))
+
+
+def each_row(images, texts, labels, scale):
+    right = (labels[:, None] == labels).float()
+    return F.cross_entropy(scale * images @ texts.T, right, reduction="none")
+
+
+def prompted(pair, names, templates, finish=unit):
+    filled = [[template.format(name) for template in templates] for name in names]
+    return finish(np.stack([embed_text(pair, prompts).mean(axis=0) for prompts in filled]))
+
+
+def in_one_text(pair, names, templates):
+    return embed_text(pair, [" ".join(t.format(name) for t in templates) for name in names])
+
+
 def to_request(data, k, fields=("image", "k"), text=lambda encoded: encoded.decode()):
     return json.dumps(dict(zip(fields, (text(base64.b64encode(data)), k), strict=True)))
 
@@ -644,6 +681,34 @@ WRONG = {
         ),
         (lambda v, b: np.roll(encode(v, b), 1, 0), "name the nearest word"),
     ],
+    "09.1": [
+        (name_it_backwards, "gives each name its pictures"),
+        (lambda p, t, n, k: name_it(p, t, n, k)[:2], "6 lists of names, not 2"),
+        (lambda p, t, n, k: [n[i] for i in (p @ t.T).argmax(1)], "a list of k names"),
+        (
+            lambda p, t, n, k: name_it(p, t, n, k, read=lambda n, row: list(row)),
+            "look up the names",
+        ),
+        (lambda p, t, n, k: name_it(p, t, n, k, better=1), "farthest names"),
+        (lambda p, t, n, k: [r[::-1] for r in name_it(p, t, n, k)], "not nearest first"),
+        (lambda p, t, n, k: [n[:k]] * len(p), "The first picture is"),
+    ],
+    "09.2": [
+        (one_right, "still the loss with one right text"),
+        (each_row, "take the mean"),
+        (lambda *a: many_right(*a, divide=False), "must sum to 1"),
+        (lambda *a: many_right(*a, share=(1, 0)), "texts should find pictures too"),
+        (lambda *a: many_right(*a, share=(0, 1)), "pictures should find texts too"),
+        (lambda *a: many_right(*a, share=(1, 1)), "take half"),
+        (lambda *a: torch.tensor(0.0), "Expected"),
+    ],
+    "09.3": [
+        (lambda *a: prompted(*a, finish=lambda v: v), "divide each row by its norm"),
+        (lambda p, n, t: prompted(p, n, t[:1]), "Only template 1 counts"),
+        (in_one_text, "You embed one long text"),
+        (lambda p, n, t: prompted(p, n, t).T, "3 names need vectors of 3×"),
+        (lambda p, n, t: prompted(p, n, t)[::-1], "not the means"),
+    ],
     "10.1": [
         ((lambda data, k: to_request(data, k, text=str), from_reply), "makes them text"),
         ((lambda data, k: {"image": "", "k": k}, from_reply), "A request is text"),
@@ -712,6 +777,9 @@ RIGHT = {
     "07.1": merge,
     "07.2": smallest,
     "07.3": encode,
+    "09.1": name_it,
+    "09.2": many_right,
+    "09.3": prompted,
     "10.1": (to_request, from_reply),
     "10.2": ask_politely,
     "10.3": slowest,

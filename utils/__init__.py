@@ -2,7 +2,8 @@
 
 Modules import only from their left: checkpoints, scenes, folder, cifar10, emoji, images, photos,
 digits, cnn, embedder, vit, models, background, masks, embed, explain, distances, duplicates,
-metrics, index, bulk, plots, triplet, words, app, maps, course.
+metrics, recommend, index, bulk, plots, triplet, words, app, maps,
+course.
 """
 
 import os

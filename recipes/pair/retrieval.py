@@ -14,7 +14,7 @@ from utils.models import load_model
 from utils.words import LANGUAGES, DualEncoder, embed_text, plain, read_things, words_of
 
 KS = (1, 5, 10)
-ASKED = {"name": False, "name and keywords": True}
+ASKED = {"name": False, "name_and_keywords": True}
 
 
 def recall(scores: np.ndarray, right: np.ndarray) -> dict[str, float]:

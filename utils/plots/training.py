@@ -10,6 +10,7 @@ from utils.plots.style import COLOURS, GREY, STYLE, Shown, as_html, put_title
 PANELS = {
     "loss": "loss",
     "recall": "recall@1, held-out",
+    "found": "recall@10, held-out",
     "cosine": "mean pairwise cosine",
     "active": "share of active triplets",
     "scale": "1 / temperature",
@@ -21,7 +22,7 @@ def training_figure(history: Any, steps: int, with_recall: bool = True) -> Shown
 
     history : what a training returns, finished or not. steps : where the axes end.
     """
-    skipped = set() if with_recall else {"recall"}
+    skipped = set() if with_recall else {"recall", "found"}
     panels = {k: v for k, v in PANELS.items() if hasattr(history, k) and k not in skipped}
     with rc_context(STYLE):
         figure = Shown(figsize=(3.2 * len(panels), 3.0), layout="constrained")
@@ -37,8 +38,10 @@ def training_figure(history: Any, steps: int, with_recall: bool = True) -> Shown
                 axes.annotate("collapsed", (0, 0.99), va="top", fontsize=10, color=GREY)
         done = history.step[-1] if history.step else 0
         told = f"Step {done} of {steps}"
-        if with_recall and history.recall:
-            told += f": recall@1 on held-out pictures {history.recall[-1]:.2f}"
+        for name in ("recall", "found") if with_recall else ():
+            if values := getattr(history, name, None):
+                told += f": {PANELS[name].replace(', held-out', '')} on held-out pictures "
+                told += f"{values[-1]:.2f}"
         put_title(figure, told)
     figure.alt = f"{told}; loss {history.loss[-1]:.3f}" if done else told
     return figure

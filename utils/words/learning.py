@@ -1,13 +1,14 @@
 """How two towers learn: batches of pairs, and the loop that trains by them."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from utils.plots.training import LivePlot
@@ -77,15 +78,34 @@ class PairHistory:
     Attributes
     ----------
     step : steps done by then. loss : mean since the measurement before.
-    scale : what cosines are multiplied by. recall : what `measure` gave; empty without it.
+    scale : what cosines are multiplied by. found : what `measure` gave; empty without it.
     seconds : by the clock.
     """
 
     step: list[int] = field(default_factory=list)
     loss: list[float] = field(default_factory=list)
-    recall: list[float] = field(default_factory=list)
+    found: list[float] = field(default_factory=list)
     scale: list[float] = field(default_factory=list)
     seconds: float = 0.0
+
+    def note(
+        self,
+        step: int,
+        losses: list[float],
+        pair: DualEncoder,
+        measure: Callable[[DualEncoder], float] | None,
+    ) -> None:
+        """One more measurement, with both towers in evaluation mode."""
+        self.step.append(step)
+        self.loss.append(float(np.mean(losses)))
+        self.scale.append(pair.temperature.scale)
+        if measure:
+            modules = cast(ImageTower, pair.images.module).project, pair.texts
+            for module in modules:
+                module.eval()
+            self.found.append(float(measure(pair)))
+            for module in modules:
+                module.train()
 
     def record(self) -> dict[str, Any]:
         """For a results file: what there is to tell."""
@@ -112,7 +132,7 @@ def train_pair(
     Parameters
     ----------
     draw : step → `Batch`, such as `Pairs`.
-    measure : what to follow, such as recall on held-out things, `every` so many steps.
+    measure : what to follow, recall@10 on held-out things, `every` so many steps.
     lr : peak. decay : weight decay of the towers. parallel : weight of the same loss between the
         texts of the two languages.
 
@@ -120,11 +140,11 @@ def train_pair(
     ------
     TrainingDiverged : the loss is no number, or the temperature ran away.
     """
-    tower, texts, heat = cast(ImageTower, pair.images.module), pair.texts, pair.temperature
-    weights = [*tower.project.parameters(), *texts.parameters()]
+    modules = cast(ImageTower, pair.images.module).project, pair.texts, pair.temperature
+    weights = [p for module in modules[:2] for p in module.parameters() if p.requires_grad]
     groups: list[dict[str, Any]] = [
         {"params": weights},
-        {"params": heat.parameters(), "weight_decay": 0.0},
+        {"params": pair.temperature.parameters(), "weight_decay": 0.0},
     ]
     adam = torch.optim.AdamW(groups, lr, weight_decay=decay)
     rate = torch.optim.lr_scheduler.OneCycleLR(adam, lr, steps)
@@ -132,34 +152,45 @@ def train_pair(
     plot = LivePlot(steps, with_recall=measure is not None)
     told = range(steps) if plot.live else tqdm(range(steps), "training", delay=1, leave=False)
     losses, begun = list[float](), time.perf_counter()
-    tower.train(), texts.train()
-    for step in told:
-        torch.manual_seed(seed * 1_000_003 + step)
-        batch = draw(step)
-        placed = tower.place(batch.vectors.to(pair.images.device))
-        loss = clip_loss(placed, texts(batch.texts), heat())
-        if parallel:
-            said = texts(batch.english), texts(batch.portuguese)
-            loss = loss + parallel * clip_loss(*said, heat())
-        if not loss.isfinite():
-            raise TrainingDiverged(
-                f"The loss is no number at step {step}; lower the learning rate."
-            )
-        adam.zero_grad()
-        loss.backward()
-        adam.step()
-        rate.step()
-        losses.append(loss.item())
-        if (step + 1) % every == 0 or step + 1 == steps:
-            tower.eval(), texts.eval()
-            history.step.append(step + 1)
-            history.loss.append(float(np.mean(losses)))
-            history.scale.append(heat.scale)
-            if measure:
-                history.recall.append(measure(pair))
-            history.seconds = time.perf_counter() - begun
-            losses.clear()
-            plot.update(history)
-            tower.train(), texts.train()
-    tower.eval(), texts.eval()
+    with _teaching(modules):
+        for step in told:
+            torch.manual_seed(seed * 1_000_003 + step)
+            loss = _loss(pair, draw(step), parallel, step)
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+            rate.step()
+            losses.append(loss.item())
+            if (step + 1) % every == 0 or step + 1 == steps:
+                history.note(step + 1, losses, pair, measure)
+                history.seconds = time.perf_counter() - begun
+                losses.clear()
+                plot.update(history)
     return history
+
+
+def _loss(pair: DualEncoder, batch: Batch, parallel: float, step: int) -> Tensor:
+    tower, scale = cast(ImageTower, pair.images.module), pair.temperature()
+    placed = tower.place(batch.vectors.to(pair.images.device))
+    loss = clip_loss(placed, pair.texts(batch.texts), scale)
+    if parallel:
+        said = pair.texts(batch.english), pair.texts(batch.portuguese)
+        loss = loss + parallel * clip_loss(*said, scale)
+    if not loss.isfinite():
+        raise TrainingDiverged(f"The loss is no number at step {step}; lower the learning rate.")
+    return loss
+
+
+@contextmanager
+def _teaching(modules: Sequence[nn.Module]) -> Iterator[None]:
+    """In training mode, and on one thread: so small a step loses by a second one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for module in modules:
+            module.train()
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        for module in modules:
+            module.eval()

@@ -1,10 +1,12 @@
 """Loading and saving dual encoders: ours, and CLIP."""
 
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
 import torch
+from torch import Tensor, nn
 
 from utils import replacing
 from utils.cnn import CompactCNN
@@ -12,7 +14,7 @@ from utils.embedder import MODELS, Embedder, ModelUnavailable, first_line
 from utils.models import load_model
 from utils.words.clip import HUB, load_clip
 from utils.words.losses import Temperature
-from utils.words.towers import BUCKETS, DualEncoder, ImageTower, TextTower
+from utils.words.towers import BUCKETS, DualEncoder, ImageTower, Readers, TextTower
 
 PAIR = "pair"
 SHAPE = ("dim", "buckets", "alphabet", "parts")  # of a text tower
@@ -21,20 +23,50 @@ SHAPE = ("dim", "buckets", "alphabet", "parts")  # of a text tower
 def new_pair(
     seed: int = 0,
     *,
-    dim: int = 128,
+    dim: int = 64,
     buckets: int = BUCKETS,
     alphabet: str = "",
     parts: str = "both",
+    texts: nn.Module | None = None,
 ) -> DualEncoder:
-    """A dual encoder on the trunk of `cnn` with random weights, ready to be taught."""
+    """A dual encoder on the trunk of `cnn` with random weights, ready to be taught.
+
+    texts : another text tower than ours, such as `sentence_tower()`; its `dim` is taken.
+    """
     model = load_model("cnn")
+    dim = cast(int, texts.dim) if texts is not None else dim
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        images = ImageTower(cast(CompactCNN, model.module), dim).eval().to(model.device)
-        texts = TextTower(dim, buckets, alphabet, parts).eval().to(model.device)
-    embedder = Embedder("pair (untrained)", dim, "random", model.preprocess, images)
-    heat = Temperature().to(model.device)
-    return DualEncoder("pair (untrained)", dim, "random", embedder, texts, heat)
+        images = ImageTower(cast(CompactCNN, model.module), dim)
+        tower = texts if texts is not None else TextTower(dim, buckets, alphabet, parts)
+    return _assemble("pair (untrained)", "random", model.preprocess, images, tower, Temperature())
+
+
+def side_by_side(pairs: Sequence[DualEncoder]) -> DualEncoder:
+    """One dual encoder of several that were taught on their own: its cosines are their mean."""
+    first = pairs[0].images
+    towers = [cast(ImageTower, pair.images.module) for pair in pairs]
+    images = ImageTower(towers[0].trunk, towers[0].dim, len(pairs))
+    for mine, tower in zip(images.project, towers, strict=True):
+        mine.load_state_dict(tower.project[0].state_dict())
+    texts = Readers([pair.texts for pair in pairs])
+    heat = Temperature(sum(pair.temperature.scale for pair in pairs) / len(pairs))
+    return _assemble(f"{len(pairs)} side by side", "random", first.preprocess, images, texts, heat)
+
+
+def _assemble(
+    name: str,
+    source: str,
+    preprocess: Callable[[Tensor], Tensor],
+    images: ImageTower,
+    texts: nn.Module,
+    heat: Temperature,
+) -> DualEncoder:
+    device = next(images.trunk.parameters()).device
+    for module in (images, texts, heat):
+        module.eval().to(device)
+    embedder = Embedder(name, images.dim, source, preprocess, images)
+    return DualEncoder(name, images.dim, source, embedder, texts, heat)
 
 
 def load_dual_encoder(name: str = PAIR, *, device: str | None = None) -> DualEncoder:
@@ -75,12 +107,14 @@ def _load_pair() -> DualEncoder:
         with safe_open(path, framework="pt") as file:
             told = json.loads(file.metadata()["pair"])
             state = {key: file.get_tensor(key).float() for key in file.keys()}
-        pair = new_pair(**{name: told[name] for name in SHAPE})
+        shape = {name: told[name] for name in SHAPE}
+        pair = side_by_side([new_pair(**shape) for _ in range(told["members"])])
         for tower, module in (("images", pair.images.module), ("texts", pair.texts)):
             mine = {k.removeprefix(f"{tower}."): v for k, v in state.items() if k.startswith(tower)}
             missing = module.load_state_dict(mine, strict=False).missing_keys
-            if any(not key.startswith("trunk.") for key in missing):
-                raise KeyError(missing[0])
+            lost = [k for k in missing if not k.startswith("trunk.") and "num_batches" not in k]
+            if lost:
+                raise KeyError(lost[0])
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         if isinstance(error, ModelUnavailable):
             raise
@@ -88,22 +122,28 @@ def _load_pair() -> DualEncoder:
             f"The weights {path} are missing or damaged ({first_line(error)}); restore them with "
             "git, or run `python -m recipes.pair` to train them again."
         ) from error
-    images = Embedder(PAIR, pair.dim, "shipped", pair.images.preprocess, pair.images.module)
-    return DualEncoder(PAIR, pair.dim, "shipped", images, pair.texts, Temperature(told["scale"]))
+    images, heat = cast(ImageTower, pair.images.module), Temperature(told["scale"])
+    return _assemble(PAIR, "shipped", pair.images.preprocess, images, pair.texts, heat)
 
 
 def save_pair(pair: DualEncoder, path: Path) -> None:
-    """Write both towers without their trunk as fp16 safetensors, the form that is loaded."""
+    """Write a pair, or several side by side, without the trunk as fp16 safetensors.
+
+    Raises ValueError where the text towers are not ours.
+    """
     from safetensors.torch import save_file
 
-    texts = cast(TextTower, pair.texts)
+    texts = pair.texts if isinstance(pair.texts, Readers) else Readers([pair.texts])
+    first = texts.members[0]
+    if not isinstance(first, TextTower):
+        raise ValueError(f"Only towers over n-grams can be saved, but this is {type(first)}.")
     state = {
         f"{tower}.{key}": value.detach().cpu().half().contiguous()
         for tower, module in (("images", pair.images.module), ("texts", texts))
         for key, value in module.state_dict().items()
-        if not key.startswith("trunk.")
+        if not key.startswith("trunk.") and not key.endswith("num_batches_tracked")
     }
-    told = {name: getattr(texts, name) for name in SHAPE}
+    told = {name: getattr(first, name) for name in SHAPE} | {"members": len(texts.members)}
     told["scale"] = pair.temperature.scale
     with replacing(path) as partial:
         save_file(state, partial, metadata={"pair": json.dumps(told)})

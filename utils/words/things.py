@@ -61,5 +61,5 @@ def random_text(
             told.append(thing.names[language])
         if kind > 0 and keywords:
             order = rng.permutation(len(keywords))
-            told += [keywords[i] for i in order[: rng.integers(1, len(order) + 1)]]
+            told += [keywords[i] for i in order[: max(1, rng.binomial(len(order), 0.5))]]
     return " ".join(told)[:LONGEST]

@@ -13,7 +13,7 @@ from utils.embedder import Embedder
 from utils.words.losses import Temperature
 from utils.words.texts import TextError, checked, plain, rows_of, words_of
 
-BUCKETS = 8192
+BUCKETS = 4096
 
 
 class TextTower(nn.Module):
@@ -31,13 +31,14 @@ class TextTower(nn.Module):
     """
 
     def __init__(
-        self, dim: int = 128, buckets: int = BUCKETS, alphabet: str = "", parts: str = "both"
+        self, dim: int = 64, buckets: int = BUCKETS, alphabet: str = "", parts: str = "both"
     ) -> None:
         super().__init__()
         self.dim, self.buckets, self.alphabet, self.parts = dim, buckets, alphabet, parts
         self.grams = nn.EmbeddingBag(buckets, dim, mode="sum")
         self.project = nn.Linear(dim, dim)
-        nn.init.normal_(self.grams.weight, std=dim**-0.5)
+        # small, so that n-grams which training never sees add nothing to a text
+        nn.init.normal_(self.grams.weight, std=0.01)
 
     def bags(self, texts: Sequence[str]) -> tuple[Tensor, Tensor, Tensor]:
         """Which rows of the table each text takes, and how much of each.
@@ -83,17 +84,42 @@ class TextTower(nn.Module):
         return F.normalize(self.project(mean), dim=1)
 
 
-class ImageTower(nn.Module):
-    """A trunk that stays as it is and a linear map into the shared space: N×3×h×w → N×dim."""
+class Readers(nn.Module):
+    """Several text towers side by side, so that a cosine is the mean of theirs.
 
-    def __init__(self, trunk: CompactCNN, dim: int = 128) -> None:
+    Each was taught on its own, and errs in its own way (Hansen & Salamon 1990, "Neural Network
+    Ensembles").
+    """
+
+    def __init__(self, members: Sequence[nn.Module]) -> None:
         super().__init__()
-        self.trunk, self.dim = trunk.requires_grad_(False), dim
-        self.project = nn.Linear(trunk.dim, dim)
+        self.members = nn.ModuleList(members)
+
+    def forward(self, texts: Sequence[str]) -> Tensor:
+        return F.normalize(torch.cat([member(texts) for member in self.members], 1), dim=1)
+
+
+class ImageTower(nn.Module):
+    """A trunk that stays as it is and linear maps into the shared space: N×3×h×w → N×dim.
+
+    Parameters
+    ----------
+    trunk : a trained network. dim : D of one map. members : how many maps, side by side as the
+        text towers of `Readers`.
+    """
+
+    def __init__(self, trunk: CompactCNN, dim: int = 64, members: int = 1) -> None:
+        super().__init__()
+        self.trunk, self.dim = trunk.requires_grad_(False), dim * members
+        self.project = nn.ModuleList(
+            nn.Sequential(nn.BatchNorm1d(trunk.dim, affine=False), nn.Linear(trunk.dim, dim))
+            for _ in range(members)
+        )
 
     def place(self, vectors: Tensor) -> Tensor:
         """What the trunk made of pictures, N×trunk.dim, into the shared space."""
-        return F.normalize(self.project(vectors), dim=1)
+        placed = [F.normalize(project(vectors), dim=1) for project in self.project]
+        return F.normalize(torch.cat(placed, 1), dim=1)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.place(self.trunk(x))
