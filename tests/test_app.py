@@ -651,7 +651,7 @@ def ask_words(page, text):
     words_box(page).press("Enter")
 
 
-@pytest.mark.parametrize("text", ["a guitar", "violão"])
+@pytest.mark.parametrize("text", ["guitar", "violão"])
 def test_words_change_the_pictures_and_back_returns(page, text):
     before = answers(page)
     ask_words(page, text)
