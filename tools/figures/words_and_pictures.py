@@ -180,7 +180,7 @@ def photographs() -> None:
     figure = show_grid({"": photos.images}, columns=guesses)
     larger(figure, 1.3)
     told = ", ".join(f"{n}: {g}" for n, g in zip(photos.classes, guesses, strict=True))
-    save(figure, "photographs", f"Four photographs and what they are taken for: {told}", dpi=110)
+    save(figure, "photographs", f"Four photographs and what they are taken for: {told}")
 
 
 def sums() -> None:
