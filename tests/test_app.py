@@ -744,9 +744,10 @@ def test_no_other_machine_was_asked(page):
     assert page.outside == []
 
 
-def test_a_folder_that_is_not_there_is_said_before_anything_is_served():
-    command = [sys.executable, "-m", "utils.app", "/no/such/folder"]
+@pytest.mark.parametrize("wrong", [["/no/such/folder"], ["--pair", "nonsense"]])
+def test_what_is_not_there_is_said_before_anything_is_served(wrong):
+    command = [sys.executable, "-m", "utils.app", *wrong]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ)
     assert told.returncode != 0
-    assert "/no/such/folder" in told.stderr
+    assert wrong[-1] in told.stderr
     assert "Traceback" not in told.stderr
