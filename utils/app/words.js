@@ -2,8 +2,8 @@
 function render({ model, el }) {
   el.classList.add("la-words");
   el.dataset.lmSuppressShortcuts = "true"; // else JupyterLab takes Enter for itself
-  const form = document.createElement("form");
-  form.setAttribute("role", "search");
+  el.setAttribute("role", "search");
+  // no form: JupyterLab lets none be sent
   const box = document.createElement("input");
   box.type = "search";
   box.autocomplete = "off";
@@ -12,11 +12,12 @@ function render({ model, el }) {
   const button = document.createElement("button");
   button.className = "jupyter-widgets jupyter-button widget-button"; // as the others look
   button.textContent = "search";
-  form.append(box, button);
-  el.append(form);
-  form.onsubmit = (event) => {
-    event.preventDefault();
-    model.send({ event: "words", text: box.value });
+  el.append(box, button);
+  const ask = () => model.send({ event: "words", text: box.value });
+  button.onclick = ask;
+  box.onkeydown = (event) => {
+    // an Enter that ends the choice of a letter is not yet a question
+    if (event.key === "Enter" && !event.isComposing) ask();
   };
   const follow = () => (box.value = model.get("text"));
   follow();

@@ -11,8 +11,8 @@ from utils.words.towers import DualEncoder, ImageTower, embed_text
 def word_map(pair: DualEncoder, text: str, picture: np.ndarray) -> np.ndarray:
     """Where a picture (uint8, H×W×3) shows what the text says, to the dual encoder.
 
-    As in `utils.explain.similarity_maps`: the image tower is a linear map of a mean over places, so
-    its cosine with the text is a sum over places too.
+    As in `utils.explain.similarity_maps`: the image tower holds linear maps of a mean over places,
+    so its cosine with the text is a sum over places too.
 
     Returns
     -------
@@ -31,9 +31,12 @@ def word_map(pair: DualEncoder, text: str, picture: np.ndarray) -> np.ndarray:
         )
     trunk = Embedder(pair.name, tower.trunk.dim, pair.source, pair.images.preprocess, tower.trunk)
     places = places_of(trunk, picture[None])[0]  # h×w×D
-    length = np.linalg.norm(places.mean((0, 1)))
+    height, width, _ = places.shape
+    flat = (places / np.linalg.norm(places.mean((0, 1)))).reshape(height * width, -1)
     with torch.inference_mode():
-        shared = tower.project(torch.from_numpy(places / length).to(pair.images.device))
-    shares = shared.float().cpu().numpy() @ embed_text(pair, text)[0]
-    out = shared.mean((0, 1)).norm().item()
-    return (shares / (out * shares.size)).astype(np.float32)
+        x = torch.from_numpy(flat).to(pair.images.device)
+        maps = [project(x) for project in tower.project]  # each linear, so its mean is the whole's
+        whole = torch.cat([y / y.mean(0).norm() for y in maps], 1).cpu()
+        shares = whole @ torch.from_numpy(embed_text(pair, text)[0])
+        shares /= len(flat) * whole.mean(0).norm()
+    return shares.numpy().reshape(height, width)
