@@ -16,6 +16,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 from tools.build import stub
 from utils import ROOT, course
 from utils.cnn import CompactCNN
+from utils.contrast import TwoViews, ViewPairs, Views, with_projection
 from utils.course import exercise, progress, progress_file
 from utils.distances import nearest
 from utils.embed import colour_histogram, embed
@@ -220,6 +221,43 @@ def small_recipe(photos, epochs, steps=40, finish=lambda model: model):
     draw = Batches(photos, preprocess, shuffled(len(photos), 32))
     train(model, draw, TripletAndCrossEntropy(len(photos.classes), 16), steps, lr=1e-2)
     return finish(model)
+
+
+def other_half(cosines, itself=False, ask=12, other=None):
+    scores = cosines if itself else cosines - 9 * np.eye(12)
+    other = np.roll(np.arange(12), 6) if other is None else other
+    return (scores.argmax(1) == other)[:ask].mean()
+
+
+def other_half_in_place(cosines):
+    np.fill_diagonal(cosines, -1)
+    return other_half(cosines)
+
+
+def enqueue_in_place(queue, keys, size):
+    full = torch.cat([keys, queue])[:size]
+    queue.copy_(full[: len(queue)])
+    return full
+
+
+def without_labels(images, epochs, finish=lambda model: model, headed=False):
+    torch.manual_seed(0)
+    module = CompactCNN(None, (8, 16, 16))
+    preprocess = Preprocess(32, (0.5,) * 3, (0.5,) * 3)
+    module.whiten_from(preprocess(images))
+    model = Embedder("mine", 16, "random", preprocess, module.eval())
+    taught = with_projection(model, 16)
+    draw = ViewPairs(images, Views(), shuffled(len(images), 24))
+    train(taught, draw, TwoViews(0.2), epochs * 4)
+    return taught if headed else finish(model)
+
+
+def same_for_all(model):
+    with torch.no_grad():
+        for weight in model.module.stages.parameters():
+            weight.zero_()
+        model.module.stages[-1][2].bias.fill_(1)
+    return model
 
 
 def still_training(model):
@@ -681,6 +719,29 @@ WRONG = {
         ),
         (lambda v, b: np.roll(encode(v, b), 1, 0), "name the nearest word"),
     ],
+    "08.1": [
+        (lambda c: other_half(c, itself=True), "leave the diagonal out"),
+        (lambda c: other_half(c) * len(c), "divide by all 2N"),
+        (lambda c: other_half(c, ask=6), "the other N have a question"),
+        (lambda c: other_half(c, other=np.arange(12) ^ 1), "not neighbouring rows"),
+        (lambda c: c.argmax(1), "Take the mean"),
+        (other_half_in_place, "work on a copy"),
+    ],
+    "08.2": [
+        (lambda q, k, n: torch.cat([q, k])[-n:], "belong in front"),
+        (lambda q, k, n: torch.cat([q, k])[:n], "fall out in yours"),
+        (lambda q, k, n: torch.cat([k, q]), "let the oldest fall out"),
+        (lambda q, k, n: torch.cat([k, q[-(n - len(k)) :]]), "not those in front"),
+        (lambda q, k, n: torch.cat([k, q])[:n].numpy(), "is a tensor"),
+        (enqueue_in_place, "Join anew"),
+        (lambda q, k, n: torch.cat([k, q, q])[:n], "keeps all"),
+    ],
+    "08.3": [
+        (lambda images, epochs: without_labels(images, epochs).module, "return an Embedder"),
+        (lambda images, epochs: without_labels(images, epochs, headed=True), "the head goes"),
+        (lambda images, epochs: without_labels(images, 1, still_training), "model.module.eval()"),
+        (lambda images, epochs: without_labels(images, epochs, same_for_all), "has collapsed"),
+    ],
     "09.1": [
         (name_it_backwards, "gives each name its pictures"),
         (lambda p, t, n, k: name_it(p, t, n, k)[:2], "6 lists of names, not 2"),
@@ -777,6 +838,9 @@ RIGHT = {
     "07.1": merge,
     "07.2": smallest,
     "07.3": encode,
+    "08.1": other_half,
+    "08.2": lambda q, k, n: torch.cat([k, q])[:n],
+    "08.3": without_labels,
     "09.1": name_it,
     "09.2": many_right,
     "09.3": prompted,
