@@ -41,8 +41,10 @@ show_grid(
 )
 
 # %%
-check("“red apple” finds red apples first", names[0][:4] == 4 * ["red apple"])
-check("… and so does “maçã vermelha”", names[1][:4] == 4 * ["red apple"])
+check(
+    "Both languages find a red apple first, and four or more in seven",
+    all(row[0] == "red apple" and row.count("red apple") >= 4 for row in names[:2]),
+)
 
 # %% [markdown]
 # These things it knows by heart. What it makes of things that it never saw is the question of section 5. First: how does a network read?
@@ -147,11 +149,11 @@ show_curve(
 )
 
 # %% [markdown]
-# So the scale is **learned** too: low while much is wrong, higher as the towers get surer, held at 100. Ours has come to rest:
+# A high scale lets a right batch rest and makes a wrong one dear. So it is **learned** too: it grows as the towers get surer, and is held at 100. Ours has come to rest:
 
 # %%
 print(f"the shipped pair multiplies its cosines by {pair.temperature.scale:.1f}")
-check("Perfect cosines at a scale of 1 still cost almost all", perfect[0] > 0.8 * np.log(128))
+check("Perfect cosines at a scale of 1 still cost almost all", perfect[0] > 0.75 * np.log(128))
 check("The learned scale is well above 1 and below its limit", 5 < pair.temperature.scale < 100)
 
 # %% [markdown]
@@ -187,7 +189,8 @@ def scores_of(eight):
     return names @ pictures.T
 
 
-eight = np.random.default_rng(3).choice(len(things), 8, replace=False)
+short = [i for i, thing in enumerate(things) if len(thing.names["en"]) <= 4]
+eight = np.random.default_rng(3).choice(short, 8, replace=False)
 before = scores_of(eight)
 
 # %%
@@ -222,15 +225,20 @@ check(
     np.diag(after).min() > after[~np.eye(8, dtype=bool)].max(),
 )
 check("The scale went up while the towers learned", history.scale[-1] > history.scale[0])
+check(
+    "But on unseen things it was best before the end", max(history.found[:12]) > history.found[-1]
+)
 
 # %% [markdown]
-# Why once a batch? With two tigers in it, each tiger's text would be graded *wrong* for the other tiger. (Exercise 09.2 mends the loss instead.) And what becomes of a training whose temperature runs away?
+# The middle curve is the lesson in small: from some step on the training things are learned by heart, and what is learned no longer helps with others. The shipped pair stops at {{results:words_and_pictures.size.steps:d}} steps.
+#
+# Why each thing once a batch? With two tigers in it, each tiger's text would be graded *wrong* for the other tiger. (Exercise 09.2 mends the loss instead.) And what becomes of a training whose temperature runs away?
 
 # %%
 from utils.triplet import TrainingDiverged
 
 try:
-    train_pair(new_pair(seed=0), draw, steps=30, lr=50.0)
+    train_pair(new_pair(seed=0), draw, steps=30, lr=50.0, every=30)
 except TrainingDiverged as error:
     print(error)
 
@@ -256,6 +264,7 @@ def found(vectors, language, keywords, k=10):
     return (gallery.labels[first] == np.arange(len(texts))[:, None]).any(axis=1).mean()
 
 
+# %%
 report = measured("words_and_pictures")
 plain = report["overlap"]["test"]["emoji"]["en"]
 bars = {
@@ -268,19 +277,61 @@ bars = {
 show_bars(
     bars,
     unit="recall@10, 200 unseen things asked for in English, 1,062 drawings",
-    title=f"With keywords the pair finds {bars['name + keywords: the pair']:.0%}; so does matching words",
+    title=f"By name {bars['name: the pair']:.0%} are found, by matching words {bars['name: word overlap']:.0%}; with keywords {bars['name + keywords: the pair']:.0%} and {bars['name + keywords: word overlap']:.0%}",
 )
 
 # %%
 check(
-    "Five times better than chance, or more", bars["name + keywords: the pair"] > 3 * bars["chance"]
+    "With keywords the pair finds three times as many as chance",
+    bars["name + keywords: the pair"] > 3 * bars["chance"],
+)
+check(
+    "… and matching words finds as many or more",
+    bars["name + keywords: word overlap"] >= bars["name + keywords: the pair"],
 )
 
 # %% [markdown]
-# **TODO-verdict**
+# That is sobering. Over drawings and scenes, both languages, both directions and k of 1, 5 and 10, the mean recall is {{results:words_and_pictures.mean.test:.3f}} ± {{results:words_and_pictures.mean.test_sd:.3f}} for the pair (three seeds) and {{results:words_and_pictures.overlap.test.mean:.3f}} for word overlap. On the validation things, by which all was chosen, the pair was ahead, {{results:words_and_pictures.ablations.as_shipped.validation.all:.3f}} to {{results:words_and_pictures.overlap.validation.mean:.3f}}. 367 things are few: of what a word means the pair can know little more than word matching does, and both look through the same `cnn`. What the pair has over it is *one space*: any text is one vector, in either language, and every index of lesson 07 answers it.
+#
+# What helps? One change at a time, three seeds each. *Which of these would you keep?*
+
+# %%
+tried = report["ablations"]
+told_as = {
+    "as shipped": "as_shipped",
+    "one reader instead of four": "one_alone",
+    "whole words alone": "words_alone",
+    "n-grams alone": "ngrams_alone",
+    "no loss between the languages": "not_between_languages",
+    "English texts alone": "english_alone",
+}
+means = {name: tried[key]["test"]["all"] for name, key in told_as.items()}
+spread = {name: tried[key]["test"]["all_sd"] for name, key in told_as.items()}
+show_bars(
+    means,
+    unit="mean recall on unseen things, both languages, ± one standard deviation",
+    intervals={name: (m - spread[name], m + spread[name]) for name, m in means.items()},
+    title="Four readers read better than one, and English alone does not serve two",
+)
+
+# %%
+four, one, english = (tried[key]["test"] for key in ("as_shipped", "one_alone", "english_alone"))
+check(
+    "Four readers beat one by more than both spreads",
+    four["all"] - one["all"] > four["all_sd"] + one["all_sd"],
+)
+check(
+    "Taught English alone it is better in English, and lost in Portuguese",
+    english["en"] > four["en"] and english["pt"] < 0.5 * four["pt"],
+)
+
+# %% [markdown]
+# Pairs that were taught on their own and then put side by side, so that their cosines are averaged, err less than any of them (Hansen & Salamon 1990); that is why there are four. The two languages pay a little for each other. Words or n-grams, and the loss between the languages, move the number by no more than seeds do: we keep them for the plural, the accent, and the next section.
+#
+# TODO-sentences
 #
 # ## 6 · Two languages, one place
-# No text of a training thing says “cat is gato”. Both met the same pictures, and each other in the loss between the languages. *Where does the Portuguese name of a thing lie that was never seen?*
+# The two names of a training thing met the same pictures, and each other in the loss between the languages. *But where does the Portuguese text of a thing lie that was never seen?*
 
 # %%
 english, portuguese = (
@@ -304,25 +355,44 @@ check(
 check("… and is the nearest of two hundred in a quarter of all cases or more", across > 0.25)
 
 # %% [markdown]
-# Is that meaning, or spelling? “Radio” and “rádio”, “pizza” and “pizza” share their n-grams without any training.
+# Is that meaning, or spelling? “Radio” and “rádio” share n-grams without any training, and matching texts letter by letter finds {{results:words_and_pictures.test.languages.name_and_keywords.by_spelling.recall_at_1:.0%}}. So we look at names that share *not one* n-gram: “bread” and “pão”. There spelling knows nothing. *And the pair?*
 
 # %%
-told_apart = report["test"]["languages"]
-show_bars(
-    {
-        "names, by spelling": told_apart["name"]["by_spelling"]["recall_at_1"],
-        "names, by the pair": told_apart["name"]["english_to_portuguese"]["recall_at_1"],
-        "with keywords, by spelling": told_apart["name_and_keywords"]["by_spelling"]["recall_at_1"],
-        "with keywords, by the pair": told_apart["name_and_keywords"]["english_to_portuguese"][
-            "recall_at_1"
-        ],
-    },
-    unit="recall@1 from English to Portuguese, 200 unseen things, three seeds",
-    title="TODO-spelling",
+ordered = [thing.names for _, thing in sorted(names_of_test.items())]
+
+
+def letters(name):
+    """All n-grams of a name."""
+    return {gram for word in words_of(name) for gram in grams_of(word)}
+
+
+strangers = np.array([not letters(names["en"]) & letters(names["pt"]) for names in ordered])
+print(
+    [(names["en"], names["pt"]) for names, far in zip(ordered, strangers, strict=True) if far][5:10]
 )
 
+# %%
+english, portuguese = (embed_text(pair, [n[lang] for n in ordered]) for lang in ("en", "pt"))
+hit = (english @ portuguese.T).argmax(axis=1) == np.arange(len(ordered))
+show_bars(
+    {
+        "chance": 1 / len(hit),
+        "names that share no n-gram": hit[strangers].mean(),
+        "names that share some": hit[~strangers].mean(),
+    },
+    unit="recall@1 from English to Portuguese names, 200 unseen things",
+    title=f"{strangers.sum()} names share no n-gram with their translation: {hit[strangers].mean():.0%} still find it",
+)
+
+# %%
+check(
+    "Where spelling knows nothing, the pair finds ten times as many as chance",
+    hit[strangers].mean() > 10 / len(hit),
+)
+check("Spelling helps it all the same", hit[~strangers].mean() > 2 * hit[strangers].mean())
+
 # %% [markdown]
-# TODO-languages
+# So the two languages do meet, by what their known words were seen with; and n-grams add what the languages have in common anyway.
 #
 # ## 7 · Classes without an example
 # A classifier of lesson 03 needs pictures of each class. Here a class is a sentence, a **prompt**, and a picture belongs to the nearest: **zero-shot** classification. *Five categories, 1,062 drawings of unseen things. How many will be right?*
@@ -363,14 +433,11 @@ ranks = [
     int((row > row[words.index(name)]).sum()) + 1
     for row, name in zip(nearness, photos.classes, strict=True)
 ]
-captions = [
-    f"{guess[0]}? {name}: {rank}."
-    for guess, name, rank in zip(guesses, photos.classes, ranks, strict=True)
-]
+print({name: f"place {rank}" for name, rank in zip(photos.classes, ranks, strict=True)})
 show_grid(
     {"": photos.images},
-    columns=captions,
-    title=f"The right name comes {min(ranks)}th at best among {len(words)}: no photograph was ever shown",
+    columns=[f"{guess[0]}?" for guess in guesses],
+    title=f"The right name is at place {min(ranks)} of {len(words)} at best: no photograph was ever shown",
 )
 
 # %%
@@ -390,10 +457,9 @@ show_bars(
         "the other name alone": sums["text_alone"]["recall_at_10"],
         "picture + other name": sums["picture_plus_text"]["recall_at_10"],
         "picture − its name + other name": sums["picture_minus_plus"]["recall_at_10"],
-        "its name − other name, reversed": sums["text_minus_plus"]["recall_at_10"],
     },
     unit="recall@10 of the other thing, names with keywords, English",
-    title="TODO-arithmetic",
+    title=f"The other name alone finds {sums['text_alone']['recall_at_10']:.0%}; with the subtraction it is {sums['picture_minus_plus']['recall_at_10']:.0%}",
 )
 
 # %%
@@ -403,9 +469,9 @@ check(
 )
 
 # %% [markdown]
-# TODO-arith text
+# The subtraction finds what the *picture alone* finds. The famous sums look convincing because the last word is in them, and the last word does the work.
 #
-# What does work is a plain sum as an AND: *a picture, and a word that it lacks*. Right is an answer that has the word and shares a keyword with the picture, {{results:words_and_pictures.test.picture_and_word.questions:,d}} questions.
+# And a plain sum as an AND: *a picture, and a word that it lacks*? Right is an answer that has the word and shares a keyword with the picture, {{results:words_and_pictures.test.picture_and_word.questions:,d}} questions.
 
 # %%
 both = report["test"]["picture_and_word"]
@@ -417,13 +483,17 @@ show_bars(
         "picture + word": both["picture_plus_word"],
     },
     unit="share of ten answers that have both, three seeds",
-    title=f"A picture and a word together: {both['picture_plus_word']:.1%}, either alone {max(both['picture_alone'], both['word_alone']):.1%} at most",
+    title=f"A word alone finds {both['word_alone']:.1%}, with a picture beside it {both['picture_plus_word']:.1%}",
 )
 
 # %%
 check(
-    "Picture and word together beat either",
-    both["picture_plus_word"] > max(both["picture_alone"], both["word_alone"]),
+    "Picture and word find more than the picture alone",
+    both["picture_plus_word"] > both["picture_alone"] + both["picture_alone_sd"],
+)
+check(
+    "… and hardly more than the word alone",
+    both["picture_plus_word"] < 1.1 * both["word_alone"],
 )
 
 # %% [markdown]
@@ -590,7 +660,7 @@ exercise("09.3", prompted)
 # </details>
 #
 # ## In one paragraph
-# TODO
+# A dual encoder puts texts and pictures into one space: an image tower on a trunk that we have, a text tower over words and their n-grams, and a symmetric cross-entropy whose temperature is learned. What it was taught it finds in both languages, in seconds of training. Of what it never saw it finds three times as much as chance with keywords, and no more than matching words does, because 367 things hold no more. Names that share no n-gram with their translation still find it far more often than chance. Prompts make classes, poorly here, and CLIP shows what 400 million pairs make of the same ten lines. Sums of directions must be compared with their last term. A user is a mean, and a little variety brings more of what they like.
 #
 # ## Go further
 # - Radford et al., *Learning Transferable Visual Models From Natural Language Supervision* (2021): CLIP.

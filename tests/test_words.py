@@ -3,6 +3,7 @@
 import itertools
 import math
 import warnings
+from functools import cache
 
 import numpy as np
 import pytest
@@ -43,9 +44,14 @@ def fresh():
     return new_pair(0, alphabet=LETTERS)
 
 
+@cache
+def load_once():
+    return load_dual_encoder()
+
+
 @pytest.fixture(scope="module")
 def shipped():
-    return load_dual_encoder()
+    return load_once()
 
 
 # Reading a text
@@ -122,6 +128,16 @@ def test_a_text_that_nothing_can_be_looked_for_by_is_told_in_a_sentence(fresh, t
 
 def test_a_known_word_is_read_beside_an_unknown_script(fresh):
     assert np.allclose(embed_text(fresh, "яблоко apple"), embed_text(fresh, "apple"), atol=1e-6)
+
+
+@given(st.text(max_size=220))
+def test_whatever_is_typed_becomes_a_unit_vector_or_a_sentence(text):
+    try:
+        vector = embed_text(load_once(), text)
+    except TextError as error:
+        assert str(error).endswith(".") and len(str(error)) < 200
+    else:
+        assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-4)
 
 
 # The loss and its temperature

@@ -12,6 +12,7 @@ from tools.figures import (
     start_here,
     triplet_training,
     vit_background,
+    words_and_pictures,
 )
 from tools.figures.shared import FIGURES
 
@@ -24,6 +25,7 @@ DECKS = (
     maps_and_clusters,
     search_demo,
     growing_index,
+    words_and_pictures,
     serve_it,
 )
 
