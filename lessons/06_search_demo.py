@@ -154,7 +154,7 @@ check("What is transparent becomes white", (read["transparent"].image[0, 0] == 2
 # %% [markdown]
 # ## 4 · The app
 # The rest of an app is patience: a place to drop a picture, menus for the network and the distance, a way back, a message for every mistake. It is written in `utils/app`, and it is the same `Search` behind it. *Drop a photo of yours on it. Click
-# an answer to search from it. Press **?** to ask why. Take the background away, and see what the network is asked with.*
+# an answer to search from it. Press **?** to ask why. Take the background away, and see what the network is asked with.* The box on top takes words; how a network compares words and pictures is the question of lesson 09.
 
 # %%
 from utils.app import SearchApp

@@ -16,6 +16,7 @@ from utils.cnn import CompactCNN
 from utils.embedder import PHOTO_MEAN, PHOTO_STD, Embedder, Preprocess
 from utils.images import load_images
 from utils.models import save_compact
+from utils.words import new_pair
 
 # The same examples in every run, and no clock: a slow machine fails no test.
 settings.register_profile(
@@ -57,6 +58,12 @@ def make_model():
 @pytest.fixture
 def model(make_model):
     return make_model()
+
+
+@pytest.fixture(scope="session")
+def pair():
+    """A dual encoder that has learned nothing, for tests that do not ask what it knows."""
+    return new_pair(3)
 
 
 @pytest.fixture

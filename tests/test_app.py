@@ -10,18 +10,24 @@ import sys
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
+import utils.words.loading
 from tools.serving import app_served, free_port, served
 from tools.slides import browser
 from utils import ROOT
-from utils.app import Search
+from utils.app import Search, SearchApp
+from utils.app.query import PAPER, card
 from utils.app.search import DISLIKE
 from utils.embed import embed
+from utils.embedder import ModelUnavailable
 from utils.explain import similarity_maps, spotlight
 from utils.folder import UnreadablePicture
 from utils.images import load_images
 from utils.models import load_model
+from utils.words import embed_text, new_pair, save_pair
 
 THINGS = ("cat", "dog", "lemon", "airplane", "guitar")
 ANSWERS = ".la-main > .la-tiles .la-tile:not([hidden])"
@@ -153,6 +159,186 @@ def test_the_spotlight_is_bright_where_the_share_is_high():
     lit = spotlight(np.full((64, 64, 3), 200, np.uint8), shares)
     assert lit[8, 8].mean() > 190
     assert lit[56, 56].mean() < 60
+
+
+# -- by words, without a screen --------------------------------------------------------------
+
+
+@pytest.fixture
+def worded(scenes, pair):
+    return Search(scenes, pair=pair)
+
+
+def by_words(scenes, pair, text, but=(), k=10):
+    """Ids by the cosine of the text with everything, sorted."""
+    scores = cosine(embed_text(pair, text), embed(pair.images, scenes))[0]
+    order = np.argsort(-scores, kind="stable")
+    return [scenes.ids[i] for i in order if scenes.ids[i] not in but][:k]
+
+
+@pytest.mark.parametrize("text", ["red fruit", "um gato preto", "  MAÇÃ\n verde "])
+def test_words_answer_with_the_nearest_pictures(worded, scenes, pair, text):
+    query = worded.words(text)
+    answers = worded.ask(query)
+    assert answers.ids == by_words(scenes, pair, text)
+    assert answers.distances == sorted(answers.distances)
+    assert query.words == " ".join(text.split())
+    assert query.words in query.name
+
+
+def test_words_answer_the_same_under_every_model_and_distance(worded):
+    before = worded.ask(worded.words("red fruit"))
+    worded.use(model="cnn-photos", metric="manhattan")
+    after = worded.ask(worded.words("red fruit"))
+    assert (after.ids, after.distances) == (before.ids, before.distances)
+
+
+def test_words_follow_the_filter_and_what_was_added_and_removed(worded, scenes, pair):
+    query = worded.words("red fruit")
+    dogs = worded.ask(query, 500, {"thing": "dog"}).ids
+    assert dogs == by_words(scenes.by_label("dog"), pair, "red fruit", k=500)
+    assert worded.ask(query, 5, {"thing": "whale"}).ids == []
+    first, second = worded.ask(query, 2).ids
+    worded.remove(first)
+    assert worded.ask(query, 1).ids == [second]
+    copy = worded.outside(png(worded.query(first).image), "mine.png")
+    assert worded.add(copy) == "mine.png"
+    assert worded.ask(query, 2).ids == ["mine.png", second]
+    worded.undo()
+    worded.undo()
+    assert worded.ask(query, 2).ids == [first, second]
+
+
+def test_words_see_the_pictures_without_their_background(worded, scenes, pair):
+    worded.use(plain=True)
+    answers = worded.ask(worded.words("red fruit"), k=1)
+    plain, _ = worded.without_background(worded.query(answers.ids[0]))
+    expected = cosine(embed_text(pair, "red fruit"), embed(pair.images, plain[None]))
+    assert answers.distances[0] == pytest.approx(1 - expected[0, 0], abs=1e-5)
+
+
+def test_words_cannot_be_added_as_a_picture(worded):
+    with pytest.raises(ValueError, match="Words are no picture"):
+        worded.add(worded.words("red fruit"))
+    assert not worded.done
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_the_shares_of_all_places_sum_to_the_cosine_with_the_words(worded, plain):
+    worded.use(plain=plain)
+    query = worded.words("red fruit")
+    answers = worded.ask(query, k=3)
+    for id, distance in zip(answers.ids, answers.distances, strict=True):
+        shares = worded.why_words(query, id)
+        assert shares.shape[0] == shares.shape[1] > 1
+        assert shares.sum() == pytest.approx(1 - distance, abs=1e-4)
+
+
+@given(st.text("açÃõ éW—mgjñ", min_size=1, max_size=200).map(lambda t: " ".join(t.split())))
+def test_a_card_shows_words_and_cuts_none_at_its_edge(words):
+    shown = card(words)
+    edge = np.concatenate([shown[:3], shown[-3:]]), np.concatenate([shown[:, :3], shown[:, -3:]])
+    assert all((pixels == PAPER).all() for pixels in edge)
+    assert (shown < 128).any() == bool(words)
+
+
+# -- what the app does at each click, without a browser --------------------------------------
+
+
+@pytest.fixture
+def screen(scenes, pair):
+    return SearchApp(scenes, pair=pair)
+
+
+def test_words_are_asked_labelled_and_gone_on_from(screen, scenes, pair):
+    before = screen.answers.ids
+    screen._said("red fruit")
+    assert screen.answers.ids == by_words(scenes, pair, "red fruit")
+    assert "for “red fruit” by cosine" in screen.grid.message
+    assert "“red fruit”" in screen.shown.value
+    assert {tile["frame"] for tile in screen.grid.tiles} == {""}  # no label, nothing wrong
+    assert screen.add.disabled
+    screen._said("red  fruit ")  # the same again is no step
+    assert len(screen.trail.tiles) == 1
+    worded = screen.answers.ids
+    screen._tool("open", worded[2])
+    assert screen.words.text == ""
+    assert screen.trail.tiles[0]["said"] == "back to “red fruit”"
+    screen.back.click()
+    assert (screen.answers.ids, screen.words.text) == (worded, "red fruit")
+    screen.back.click()
+    assert screen.answers.ids == before
+    assert screen.back.disabled
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "The text is empty"),
+        (" \t ", "The text is empty"),
+        ("🍎", "is a picture and no word; write “red apple”"),
+        ("?!", "holds no word"),
+        ("a" * 201, "at most 200"),
+    ],
+)
+def test_words_that_cannot_be_read_are_answered_in_a_sentence(screen, text, sentence):
+    screen._said("red fruit")
+    before, trail = screen.answers, screen.trail.tiles
+    screen._said(text)
+    assert sentence in screen.grid.message
+    assert screen.grid.kind == "problem"
+    assert (screen.answers, screen.trail.tiles) == (before, trail)
+
+
+def test_without_a_dual_encoder_the_rest_goes_on(scenes, tmp_path, monkeypatch):
+    monkeypatch.setattr(utils.words.loading, "MODELS", tmp_path)
+    screen = SearchApp(scenes)
+    before = screen.answers.ids
+    screen._said("red fruit")
+    assert "missing or damaged" in screen.grid.message
+    assert (screen.answers.ids, screen.grid.kind) == (before, "problem")
+    with pytest.raises(ModelUnavailable):
+        screen.search.words("red fruit")
+    save_pair(new_pair(3), tmp_path / "pair.safetensors")
+    screen._said("red fruit")
+    assert "for “red fruit”" in screen.grid.message
+
+
+def test_likes_are_kept_while_words_are_asked(screen):
+    liked = screen.answers.ids[0]
+    screen._tool("like", liked)
+    screen._said("red fruit")
+    screen.recommend.click()
+    assert screen.answers.ids == screen.search.recommend([liked]).ids
+    screen.back.click()
+    assert screen.words.text == "red fruit"
+
+
+def test_why_tells_of_the_words(screen):
+    screen._said("red fruit")
+    screen._tool("why", screen.answers.ids[0])
+    assert f"cosine of {1 - screen.answers.distances[0]:.2f} with “red fruit”" in screen.why.value
+
+
+def test_an_emptied_gallery_is_told_and_filled_again(scenes, pair):
+    screen = SearchApp(scenes[:3], pair=pair)
+    first, second, third = scenes.ids[:3]
+    screen._tool("like", second)
+    screen.recommend.click()
+    for id in (third, first, second, second):  # the last one is a click that came too late
+        screen._tool("remove", id)
+    assert len(screen.search) == 0
+    assert screen.answers.ids == []
+    assert screen.grid.message == (
+        f"{second} is out of the gallery; undo brings it back. Nothing found: the gallery is "
+        "empty; add a picture of yours, or undo."
+    )
+    assert screen.choice.message == "The gallery is empty."
+    screen._said("red fruit")
+    assert "the gallery is empty" in screen.grid.message
+    for _ in range(3):
+        screen.undo.click()
+    assert sorted(screen.answers.ids) == sorted(scenes.ids[:3])
 
 
 # -- in a browser ----------------------------------------------------------------------------
@@ -451,8 +637,67 @@ def test_the_keyboard_reaches_everything(page):
     assert page.evaluate("document.activeElement.className") == "la-open"  # the focus stays
 
 
+def words_box(page):
+    return page.get_by_role("searchbox", name="Search by words (English or Portuguese)")
+
+
+def ask_words(page, text):
+    words_box(page).fill(text)
+    words_box(page).press("Enter")
+
+
+@pytest.mark.parametrize("text", ["red fruit", "maçã vermelha"])
+def test_words_change_the_pictures_and_back_returns(page, text):
+    before = answers(page)
+    ask_words(page, text)
+    says(page, f"10 of [0-9,]+ pictures for “{text}” by cosine")
+    page.locator(f'.la-top .la-figure:has-text("“{text}”")').wait_for()
+    found = answers(page)
+    assert found != before
+    page.locator(f"{ANSWERS} .la-open").nth(1).click()
+    says(page, f"have its label, {found[1].split('/')[0]}")
+    assert words_box(page).input_value() == ""
+    page.get_by_role("button", name="← back").click()
+    says(page, f"for “{text}”")
+    assert answers(page) == found
+    assert words_box(page).input_value() == text
+    page.locator(f'{ANSWERS} [data-event="why"]').first.click()
+    page.locator(".la-why img").nth(1).wait_for()
+    assert f"with “{text}”" in page.locator(".la-why").text_content()
+    page.get_by_role("button", name="← back").click()
+    says(page, "have its label, cat")
+    assert answers(page) == before
+
+
+def test_words_are_asked_by_the_keyboard_alone(page):
+    words_box(page).focus()
+    page.keyboard.type("yellow")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "search"
+    page.keyboard.press("Enter")
+    says(page, "for “yellow”")
+    page.get_by_label("Among").select_option(index=1)
+    page.get_by_label("that is").select_option("lemon")
+    page.locator(f'{ANSWERS} .la-open[title^="lemon/"]').nth(5).wait_for()
+    says(page, "for “yellow”")
+    assert all(id.startswith("lemon/") for id in answers(page))
+    page.get_by_label("Among").select_option("everything")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [("", "The text is empty"), ("🍋", "is a picture and no word; write “lemon”")],
+)
+def test_words_that_cannot_be_read_are_said_and_the_answers_stay(page, text, sentence):
+    before = answers(page)
+    ask_words(page, text)
+    says(page, sentence)
+    assert answers(page) == before
+    assert words_box(page).input_value() == text  # to be mended
+
+
 def places(page):
-    names = (".la-drop", ".la-main > .la-tiles .la-grid", ".la-legend", ".la-why")
+    names = (".la-words", ".la-drop", ".la-main > .la-tiles .la-grid", ".la-legend", ".la-why")
     boxes = [page.locator(name).first.bounding_box() for name in names]
     return [(round(box["x"]), round(box["y"])) for box in boxes]
 
@@ -464,6 +709,9 @@ def test_nothing_moves_at_a_click(page, scenes):
     assert places(page) == before
     upload(page, "a name that is much too long for the place it has got.png", b"no picture")
     says(page, "cannot be read")
+    assert places(page) == before
+    ask_words(page, "a small yellow car in front of a house by the sea, and a boat far behind it")
+    says(page, "for “a small")
     assert places(page) == before
     page.locator(f'{ANSWERS} [data-event="why"]').first.click()
     page.locator(".la-why img").first.wait_for()

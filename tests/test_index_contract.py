@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from utils.embed import embed
+from utils.images import load_images
 from utils.index import ExactIndex, FaissIndex, QdrantIndex
 from utils.index.qdrant_collection import Collection
+from utils.words import embed_text
 
 
 def faiss_index(kind, **knobs):
@@ -169,6 +172,24 @@ def test_a_picture_in_the_index_finds_itself_at_zero(make, metric):
     ids, apart = filled(make, 50, metric=metric).search(random(50)[:19], 1)
     assert ids[:, 0].tolist() == names(19) and (apart >= 0).all()
     np.testing.assert_allclose(apart, 0, atol=1e-6)
+
+
+@ENGINES
+@BY_METRIC
+def test_texts_find_the_pictures_nearest_to_them_in_one_line(make, metric, pair):
+    pictures = load_images("scenes", "validation")[:60]
+    vectors = embed(pair.images, pictures)
+    index = make(metric=metric, model=pair.images.digest)
+    index.add(pictures.ids, vectors, [{"thing": pictures.label_of(i)} for i in range(60)])
+    texts = ["red fruit", "um gato preto", "limão"]
+    ids, apart = index.search(embed_text(pair, texts), k=10)
+    every = distances(embed_text(pair, texts), vectors, metric)
+    order = np.argsort(every, axis=1)[:, :10]
+    assert ids.tolist() == [[pictures.ids[i] for i in row] for row in order]
+    np.testing.assert_allclose(apart, np.take_along_axis(every, order, 1), atol=2e-5)
+    of_one = {"thing": pictures.label_of(7)}
+    (found,), _ = index.search(embed_text(pair, "um gato preto"), 3, of_one)
+    assert {index.payload[id]["thing"] for id in found} == {pictures.label_of(7)}
 
 
 steps = st.lists(

@@ -40,14 +40,14 @@ def similarity_maps(model: Embedder, first: np.ndarray, second: np.ndarray) -> W
         side = round(len(cosines) ** 0.5)
         best = cosines.max(1), cosines.max(0)
         return Why(best[0].reshape(side, side), best[1].reshape(side, side), exact=False)
-    places = _places(model, pair)  # 2×h×w×D
+    places = places_of(model, pair)  # 2×h×w×D
     means = places.mean((1, 2))
     lengths = np.linalg.norm(means, axis=1)
     scale = places.shape[1] * places.shape[2] * lengths.prod()
     return Why(places[0] @ means[1] / scale, places[1] @ means[0] / scale, exact=True)
 
 
-def _places(model: Embedder, pictures: np.ndarray) -> np.ndarray:
+def places_of(model: Embedder, pictures: np.ndarray) -> np.ndarray:
     """What each place of the last maps adds to the embedding before it is normalised: N×h×w×D."""
     import torch
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from utils.app.query import Answers, Query
 from utils.app.screen import (
     CHOICE,
     EVERYTHING,
@@ -12,23 +13,26 @@ from utils.app.screen import (
     UNEXPLAINED,
     Screen,
     explained,
-    figure,
+    explained_words,
 )
-from utils.app.search import Answers, Query, Search
+from utils.app.search import Search
+from utils.app.told import frame, question, summary
 from utils.app.widgets import tile
 from utils.embedder import Embedder, ModelUnavailable
 from utils.folder import UnreadablePicture
 from utils.images import ImageSet
+from utils.words import DualEncoder
 
 
 class SearchApp(Screen):
-    """Choose or drop a picture and see the pictures of a gallery that look most like it.
+    """Choose or drop a picture, or write words, and see the pictures of a gallery most like it.
 
     Parameters
     ----------
     pictures : the gallery, such as `load_images("scenes")` or `load_images("my/photos")`.
     model : a name for `load_model`, or an Embedder. metric : one of METRICS but mahalanobis.
-    k : the number of answers.
+    k : the number of answers. pair : what finds pictures by words, a name for `load_dual_encoder`
+        or a DualEncoder.
 
     Attributes
     ----------
@@ -36,9 +40,10 @@ class SearchApp(Screen):
     """
 
     def __init__(
-        self, pictures: ImageSet, model: str | Embedder = "cnn", metric: str = "cosine", k: int = 10
-    ) -> None:
-        self.search = Search(pictures, model, metric)
+        self, pictures: ImageSet, model: str | Embedder = "cnn", metric: str = "cosine",
+        k: int = 10, pair: str | DualEncoder = "pair",
+    ) -> None:  # fmt: skip
+        self.search = Search(pictures, model, metric, pair=pair)
         self.k, self.answers = k, Answers([], [], 0.0)
         self._query: Query | None = None  # None while wishes are answered
         self._trail: list[Query] = []
@@ -48,9 +53,10 @@ class SearchApp(Screen):
         self._chosen = self.model.value, self.metric.value, self.plain.value
         self._listen()
         self._offer()
-        self.ask(self.search.query(pictures.ids[0]))
+        self.ask(self.search.first())
 
     def _listen(self) -> None:
+        self.words.on(self._said)
         self.drop.on(self._dropped)
         self.choice.on(lambda _, id: self.ask(self.search.query(id)))
         self.trail.on(lambda _, place: self._return(int(place)))
@@ -86,8 +92,9 @@ class SearchApp(Screen):
     # -- what it is asked with ---------------------------------------------------------------
 
     def ask(self, query: Query) -> None:
-        """Search with this picture; the one before goes to the trail."""
-        if self._query is not None:
+        """Search with this picture or these words; what was asked before goes to the trail."""
+        again = self._query and query.words and query.words == self._query.words
+        if self._query is not None and not again:
             self._trail = [*self._trail, self._query][-TRAIL:]
         self._query = query
         self._answer()
@@ -95,6 +102,12 @@ class SearchApp(Screen):
     def _return(self, place: int) -> None:
         self._query, self._trail = self._trail[place], self._trail[:place]
         self._answer()
+
+    def _said(self, text: str) -> None:
+        with self._trying():
+            query = self.search.words(text)
+            self.grid.say(f"Looking for {query.name} in {len(self.search):,} pictures …")
+            self.ask(query)
 
     def _dropped(self, name: str, data: bytes | None) -> None:
         with self._trying():
@@ -136,7 +149,8 @@ class SearchApp(Screen):
         start = self._offset % max(1, len(ids))
         queries = [self.search.query(id) for id in ids[start : start + CHOICE]]
         self.choice.tiles = [tile(q.id, q.image, q.name) for q in queries]
-        self.choice.message = "" if ids else "No picture has such a name."
+        empty = "No picture has such a name." if len(self.search) else "The gallery is empty."
+        self.choice.message = "" if ids else empty
 
     # -- how it is compared ------------------------------------------------------------------
 
@@ -168,35 +182,16 @@ class SearchApp(Screen):
         else:
             self.answers = self.search.ask(self._query, self.k, where)
         self._show()
-        self.grid.say(self._summary())
+        among = self.label.label if self.label.value else ""
+        self.grid.say(summary(self.search, self._query, self.answers, among))
 
     def _liked(self, which: str) -> list[str]:
         return [id for id, wish in self._wishes.items() if wish == which]
 
-    def _summary(self) -> str:
-        ids, _, seconds = self.answers
-        if not ids:
-            among = f" that is {self.label.label}" if self.label.value else ""
-            return f"Nothing found: there is no other picture{among} in this gallery."
-        told = f"{len(ids)} of {len(self.search):,} pictures, in {1000 * seconds:.0f} ms"
-        if not self._asked:
-            return f"{told}."
-        right = [self._frame(id) for id in ids].count("right")
-        return f"{told}; {right} of {len(ids)} have its label, {self._asked}."
-
-    @property
-    def _asked(self) -> str:
-        """The label of what is asked with, "" where nothing can be right or wrong."""
-        return self.search.label(self._query.id) if self._query else ""
-
-    def _frame(self, id: str) -> str:
-        label = self.search.label(id)
-        if not self._asked or not label:
-            return ""
-        return "right" if label == self._asked else "wrong"
-
     def _show(self) -> None:
-        self.shown.value = self._question()
+        query = self._query
+        self.shown.value = question(self.search, query, self._wishes)
+        self.words.text = query.words if query else ""
         self.trail.tiles = [
             tile(str(place), q.image, "", said=f"back to {q.name}")
             for place, q in reversed(list(enumerate(self._trail)))
@@ -206,30 +201,19 @@ class SearchApp(Screen):
         self.recommend.description = f"recommend from {likes} like{'s' * (likes != 1)}"
         self.recommend.disabled, self.clear.disabled = not likes, not self._wishes
         self.back.disabled = not self._trail
-        self.add.disabled = self.name.disabled = self._query is None or bool(self._query.id)
+        self.add.disabled = self.name.disabled = not query or bool(query.id or query.words)
         self.undo.disabled = not self.search.done
         self._show_answers()
 
     def _show_answers(self) -> None:
         ids, distances, _ = self.answers
         queries = [self.search.query(id) for id in ids]
+        frames = [frame(self.search, self._query, id) for id in ids]
         self.grid.tiles = [
-            tile(q.id, q.image, q.name, f"{distance:.3f}", self._frame(q.id),
-                 self._wishes.get(q.id, ""), f"{q.name} {self._frame(q.id)}")
-            for q, distance in zip(queries, distances, strict=True)
+            tile(q.id, q.image, q.name, f"{distance:.3f}", framed, self._wishes.get(q.id, ""),
+                 f"{q.name} {framed}")
+            for q, distance, framed in zip(queries, distances, frames, strict=True)
         ]  # fmt: skip
-
-    def _question(self) -> str:
-        query = self._query
-        if query is None:
-            signs = {"like": "+", "dislike": "−"}
-            known = [(self.search.query(id), signs[w]) for id, w in self._wishes.items()]
-            return "".join(figure(q.image, f"{sign} {q.name}", 64) for q, sign in known)
-        figures = figure(query.image, query.name, 108)
-        if self.plain.value:
-            image, mask = self.search.without_background(query)
-            figures += figure(mask, "what stands in it", 108) + figure(image, "asked with", 108)
-        return figures
 
     # -- what is done to the answers ---------------------------------------------------------
 
@@ -239,6 +223,8 @@ class SearchApp(Screen):
                 self.ask(self.search.query(id))
             elif event == "why":
                 self._explain(id)
+            elif event == "remove" and id not in self.search.index:
+                pass  # a second click that came before the first was answered
             elif event == "remove":
                 self.search.remove(id)
                 self._wishes.pop(id, None)
@@ -252,7 +238,7 @@ class SearchApp(Screen):
 
     def _changed(self, sentence: str) -> None:
         if self._query is None and not self._liked("like"):
-            self._query = self.search.query(self.search.index.ids[0])
+            self._query = self.search.first()
         self._answer()
         self._offer()
         self.grid.say(f"{sentence} {self.grid.message}")
@@ -281,5 +267,8 @@ class SearchApp(Screen):
 
     def _explain(self, id: str) -> None:
         query = self._query or self.search.query(self._liked("like")[0])
-        other, why = self.search.query(id), self.search.why(query, id)
-        self.why.value = explained(query, other, why)
+        other = self.search.query(id)
+        if query.words:
+            self.why.value = explained_words(query, other, self.search.why_words(query, id))
+        else:
+            self.why.value = explained(query, other, self.search.why(query, id))

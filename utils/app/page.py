@@ -5,4 +5,4 @@ import os
 from utils.app import SearchApp
 from utils.images import load_images
 
-SearchApp(load_images(os.environ.get("IMAGES", "scenes")))
+SearchApp(load_images(os.environ.get("IMAGES", "scenes")), pair=os.environ.get("PAIR", "pair"))

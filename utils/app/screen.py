@@ -7,8 +7,8 @@ from typing import Any
 import ipywidgets as widgets
 import numpy as np
 
-from utils.app.search import Query
-from utils.app.widgets import DropBox, Tiles, data_url
+from utils.app.query import Query
+from utils.app.widgets import DropBox, Tiles, WordBox, data_url
 from utils.distances import METRICS
 from utils.embedder import Embedder
 from utils.explain import Why, spotlight
@@ -21,6 +21,7 @@ TOOLS = [
     ["remove", "×", "remove it from the gallery"],
 ]
 LEGEND = "Click a picture to search from it. " + " · ".join(f"{g} {what}" for _, g, what in TOOLS)
+WORDS = "Search by words (English or Portuguese)"
 MOST_BYTES = 20_000_000  # of an upload
 CHOICE, TRAIL = 9, 8  # pictures to choose from, and of the way back
 EVERYTHING: tuple[str, dict[str, str]] = ("everything", {})
@@ -36,6 +37,7 @@ class Screen(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         own = [] if isinstance(model, str) else [(model.name, model)]
         metrics = [name for name in METRICS if name != "mahalanobis"]
         names = ["everything", *labelings]
+        self.words = WordBox(hint=WORDS)
         self.drop = DropBox(most_bytes=MOST_BYTES)
         self.path = _text("or the path of a file")
         self.find = _text("find by name, such as cat")
@@ -58,7 +60,7 @@ class Screen(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.clear = _button("forget likes")
         self.grid = Tiles(side=136, room=room, tools=TOOLS)
         self.why = widgets.HTML(UNEXPLAINED)
-        super().__init__([self._lay_out()])
+        super().__init__([self.words, self._lay_out()])
         self.add_class("la-app")
 
     def _lay_out(self) -> widgets.Widget:
@@ -93,6 +95,14 @@ def explained(query: Query, other: Query, why: Why) -> str:
         else "A transformer has no shares of places; bright are the patches with a close match in "
         f"the other picture. On average the best match has a cosine of {shares.mean():.2f}."
     )
+    return f'<div class="la-why">{figures}<p>{html.escape(told)}</p></div>'
+
+
+def explained_words(query: Query, other: Query, shares: np.ndarray) -> str:
+    """The words, and an answer lit by what each place of it gives to its score."""
+    figures = figure(query.image, query.name, 150)
+    figures += figure(spotlight(other.image, shares), other.name, 150)
+    told = f"Bright places give most to its cosine of {shares.sum():.2f} with {query.name}."
     return f'<div class="la-why">{figures}<p>{html.escape(told)}</p></div>'
 
 

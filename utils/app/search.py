@@ -2,54 +2,37 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from utils.app.query import Answers, Query, in_words, single, with_one_more
 from utils.background import find_masks, load_session, remove_background
 from utils.embed import embed
 from utils.embedder import Embedder
 from utils.explain import Why, similarity_maps
 from utils.folder import read_picture
-from utils.images import ImageSet, Labeling
+from utils.images import ImageSet
 from utils.index import ExactIndex
 from utils.models import load_model
+from utils.words import DualEncoder, embed_text, load_dual_encoder, word_map
 
 DISLIKE = 0.2  # how much a dislike weighs against a like: chosen by recipes.recommendation
 
 
-@dataclass(frozen=True)
-class Query:
-    """What is asked with: pictures of the gallery by their ids, or one from outside.
-
-    id : of the gallery's picture, or "". image : uint8, H×W×3. name : what to call it.
-    """
-
-    id: str
-    image: np.ndarray
-    name: str
-
-
-class Answers(NamedTuple):
-    """ids of the gallery, nearest first; their distances; the seconds it took."""
-
-    ids: list[str]
-    distances: list[float]
-    seconds: float
-
-
 class Search:
-    """A gallery that is asked by pictures, under one model and one distance at a time.
+    """A gallery that is asked by pictures, under one model and one distance at a time, or by words.
 
-    Pictures may be added and removed, and each of both undone. A picture that was removed is known
-    still, so that an undo costs nothing.
+    Words are compared by their cosine in the space of the dual encoder, whatever the model and the
+    distance. Pictures may be added and removed, and each of both undone. A picture that was removed
+    is known still, so that an undo costs nothing.
 
     Parameters
     ----------
     pictures : the gallery. model : a name for `load_model`, or an Embedder. metric : one of
         `utils.distances.METRICS` but mahalanobis. plain : True to take the backgrounds away.
+    pair : a name for `load_dual_encoder`, or a DualEncoder; it is loaded when words are asked.
     """
 
     def __init__(
@@ -58,6 +41,7 @@ class Search:
         model: str | Embedder = "cnn",
         metric: str = "cosine",
         plain: bool = False,
+        pair: str | DualEncoder = "pair",
     ) -> None:
         if not len(pictures):
             raise ValueError("An empty gallery cannot be searched; load at least one picture.")
@@ -69,6 +53,8 @@ class Search:
         self._session: Any = None
         self.done: list[tuple[str, str]] = []  # what can be undone: ("add" or "remove", id)
         self.index = ExactIndex()
+        self._pair = pair
+        self._by_words: ExactIndex | None = None  # made when words are asked of what is here now
         self._fill(model, metric, plain, list(pictures.ids))
 
     def use(
@@ -91,12 +77,16 @@ class Search:
             if model not in self._models:
                 self._models[model] = load_model(model)
             model = self._models[model]
+        index = self._indexed(model, plain, metric, ids)
+        self.model, self.plain, self.index, self._by_words = model, plain, index, None
+
+    def _indexed(self, model: Embedder, plain: bool, metric: str, ids: Sequence[str]) -> ExactIndex:
         index = ExactIndex(metric, model.digest)
         rows = [self._at[id] for id in ids]
         if rows:
             vectors = self._embedded(model, plain)[rows]
             index.add(ids, vectors, [self._payload(i) for i in rows])
-        self.model, self.plain, self.index = model, plain, index
+        return index
 
     def _embedded(self, model: Embedder, plain: bool) -> np.ndarray:
         """One vector a known picture, only the new ones computed."""
@@ -139,12 +129,31 @@ class Search:
         i = self._at[id]
         return Query(id, self._known.images[i], self._known.label_of(i) or id)
 
+    def first(self) -> Query:
+        """A picture to begin with: of the gallery, or of what was in it before it was emptied."""
+        return self.query(next(iter(self.index.ids or self._at)))
+
     def outside(self, source: Path | bytes, name: str) -> Query:
         """A picture from a file or its bytes as a query.
 
         Raises UnreadablePicture for what is not a picture.
         """
         return Query("", read_picture(source, self._known.images.shape[1]), name)
+
+    def words(self, text: str) -> Query:
+        """Words, in English or Portuguese, as a query.
+
+        Raises TextError for what cannot be read, ModelUnavailable without a dual encoder.
+        """
+        embed_text(self.pair, text)
+        return in_words(text)
+
+    @property
+    def pair(self) -> DualEncoder:
+        """The dual encoder, loaded when it is asked for first."""
+        if isinstance(self._pair, str):
+            self._pair = load_dual_encoder(self._pair)
+        return self._pair
 
     def named(self, text: str) -> list[str]:
         """Ids of the pictures whose label or id holds the text, one of each label first."""
@@ -158,8 +167,9 @@ class Search:
 
     def ask(self, query: Query, k: int = 10, where: Mapping[str, Any] | None = None) -> Answers:
         """The k nearest pictures, fewer where there are not so many; never the query itself."""
+        index = self._index_of_words() if query.words else self.index
         started = time.perf_counter()
-        return self._nearest(self._vector(query), {query.id}, k, where, started)
+        return self._nearest(index, self._vector(query), {query.id}, k, where, started)
 
     def recommend(
         self,
@@ -181,23 +191,29 @@ class Search:
         wish = vectors[[self._at[id] for id in likes]].mean(0)
         if dislikes:
             wish = wish - DISLIKE * vectors[[self._at[id] for id in dislikes]].mean(0)
-        return self._nearest(wish, {*likes, *dislikes}, k, where, started)
+        return self._nearest(self.index, wish, {*likes, *dislikes}, k, where, started)
+
+    def _index_of_words(self) -> ExactIndex:
+        if self._by_words is None:
+            images = self.pair.images
+            self._by_words = self._indexed(images, self.plain, "cosine", self.index.ids)
+        return self._by_words
 
     def _vector(self, query: Query) -> np.ndarray:
+        if query.words:
+            return embed_text(self.pair, query.words)[0]
         if query.id:
             return self._embedded(self.model, self.plain)[self._at[query.id]]
-        image = query.image[None]
-        if self.plain:
-            image = self.without_background(query)[0][None]
-        return embed(self.model, image, cache=False)[0]
+        return embed(self.model, self._seen(query)[None], cache=False)[0]
 
     def _nearest(
-        self, vector: np.ndarray, but: set[str], k: int, where: Any, started: float
-    ) -> Answers:
-        most = min(k + len(but), self.index.count(where))
+        self, index: ExactIndex, vector: np.ndarray, but: set[str], k: int, where: Any,
+        started: float,
+    ) -> Answers:  # fmt: skip
+        most = min(k + len(but), index.count(where))
         near: list[tuple[str, float]] = []
         if most:
-            ids, distances = self.index.search(vector[None], most, where)
+            ids, distances = index.search(vector[None], most, where)
             near = list(zip(ids[0].tolist(), distances[0].tolist(), strict=True))
         near = [(id, distance) for id, distance in near if id not in but][:k]
         seconds = time.perf_counter() - started
@@ -209,27 +225,33 @@ class Search:
             mask = self._found_masks()[self._at[query.id]]
         else:
             self._session = self._session or load_session()
-            mask = find_masks(_single(query), self._session)[0]
-        plain = remove_background(_single(query), masks=mask[None])
+            mask = find_masks(single(query), self._session)[0]
+        plain = remove_background(single(query), masks=mask[None])
         return plain.images[0], mask
 
     def why(self, query: Query, id: str) -> Why:
         """What each place of the query and of an answer gives to their likeness."""
-        other = self.query(id)
-        pair = [query, other]
-        images = [self.without_background(q)[0] if self.plain else q.image for q in pair]
-        return similarity_maps(self.model, *images)
+        return similarity_maps(self.model, self._seen(query), self._seen(self.query(id)))
+
+    def why_words(self, query: Query, id: str) -> np.ndarray:
+        """What each place of an answer gives to its likeness to the words: float32 h×w."""
+        return word_map(self.pair, query.words, self._seen(self.query(id)))
+
+    def _seen(self, query: Query) -> np.ndarray:
+        return self.without_background(query)[0] if self.plain else query.image
 
     def add(self, query: Query, label: str = "") -> str:
         """Put a picture from outside into the gallery, perhaps with a label; the id it got.
 
-        Its id is its name, with a number where that is taken.
+        Its id is its name, with a number where that is taken. Raises ValueError for words.
         """
+        if query.words:
+            raise ValueError("Words are no picture; only a picture can be added to the gallery.")
         id, times = query.name, 1
         while id in self._at:
             times += 1
             id = f"{query.name} ({times})"
-        self._known = _with(self._known, query.image, id, label)
+        self._known = with_one_more(self._known, query.image, id, label)
         self._at[id] = len(self._known) - 1
         self._put(id)
         self.done.append(("add", id))
@@ -237,7 +259,7 @@ class Search:
 
     def remove(self, id: str) -> None:
         """Take a picture out of the gallery. Raises KeyError for an unknown id."""
-        self.index.remove([id])
+        self._take_out(id)
         self.done.append(("remove", id))
 
     def undo(self) -> str:
@@ -249,7 +271,7 @@ class Search:
             raise ValueError("There is nothing to undo: no picture was added or removed.")
         what, id = self.done.pop()
         if what == "add":
-            self.index.remove([id])
+            self._take_out(id)
             return f"{id} is out of the gallery again."
         self._put(id)
         return f"{id} is in the gallery again."
@@ -258,27 +280,8 @@ class Search:
         row = self._at[id]
         vectors = self._embedded(self.model, self.plain)
         self.index.add([id], vectors[[row]], [self._payload(row)])
+        self._by_words = None
 
-
-def _single(query: Query) -> ImageSet:
-    return ImageSet(query.image[None], np.array([-1]), [], [query.id or "query"])
-
-
-def _with(pictures: ImageSet, image: np.ndarray, id: str, label: str) -> ImageSet:
-    """The pictures and one more; a label that is new becomes a class."""
-    classes = list(pictures.classes)
-    if label and label not in classes:
-        classes.append(label)
-    others = {
-        name: Labeling(np.append(labels, -1), names)
-        for name, (labels, names) in pictures.others.items()
-    }
-    return replace(
-        pictures,
-        images=np.concatenate([pictures.images, image[None]]),
-        labels=np.append(pictures.labels, classes.index(label) if label else -1),
-        classes=classes,
-        ids=[*pictures.ids, id],
-        masks=None,
-        others=others,
-    )
+    def _take_out(self, id: str) -> None:
+        self.index.remove([id])
+        self._by_words = None

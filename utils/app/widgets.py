@@ -1,4 +1,4 @@
-"""The two widgets that ipywidgets does not have: pictures to click, and a place to drop one."""
+"""What ipywidgets does not have: pictures to click, a place to drop one, a box to search from."""
 
 import base64
 import io
@@ -58,6 +58,22 @@ class DropBox(anywidget.AnyWidget):
             do(told["name"], bytes(buffers[0]) if buffers else None)
 
         self.on_msg(heard)
+
+
+class WordBox(anywidget.AnyWidget):
+    """A box for words, asked by Enter or its button.
+
+    hint : what belongs in it. text : what stands in it when it is set from here.
+    """
+
+    _esm = HERE / "words.js"
+    _css = STYLE
+    hint = traitlets.Unicode("").tag(sync=True)
+    text = traitlets.Unicode("").tag(sync=True)
+
+    def on(self, do: Callable[[str], None]) -> None:
+        """Call do(text) each time it is asked, whatever stands there."""
+        self.on_msg(lambda _, told, __: do(told["text"]))
 
 
 def tile(id: str, image: np.ndarray, name: str, note: str = "", frame: str = "", pressed: str = "",

@@ -11,6 +11,7 @@ from utils.words.sentences import SentenceTower, sentence_tower
 from utils.words.texts import TextError, grams_of, plain, words_of
 from utils.words.things import LANGUAGES, Thing, random_text, read_things
 from utils.words.towers import DualEncoder, ImageTower, Readers, TextTower, embed_text
+from utils.words.where import word_map
 
 __all__ = [
     "LANGUAGES",
@@ -37,5 +38,6 @@ __all__ = [
     "sentence_tower",
     "side_by_side",
     "train_pair",
+    "word_map",
     "words_of",
 ]
