@@ -143,6 +143,18 @@ def what_helps() -> None:
     bars("what_helps", {name: t["all"] for name, t in tests.items()}, unit, spread)
 
 
+def reading() -> None:
+    """By name alone: our n-grams, and an encoder that has read English."""
+    ours, read = results()["test"]["retrieval"], measured("sentences")["test"]
+    values = {"chance": results()["chance"]["text_to_picture"]["recall_at_10"]}
+    for language, told in (("en", "English"), ("pt", "Portuguese")):
+        ways = {"the pair": ours, "sentence encoder": read}
+        for way, table in ways.items():
+            cell = table["emoji"][language]["name"]["text_to_picture"]
+            values[f"{told}: {way}"] = cell["recall_at_10"]
+    bars("reading", values, "recall@10 by name alone, unseen drawings, three seeds")
+
+
 def no_common_ngram() -> None:
     """Names that share no n-gram with their translation, against the others."""
     names = [thing.names for _, thing in sorted(read_things("test").items())]
@@ -211,6 +223,7 @@ DRAWN = (
     temperature,
     never_seen,
     what_helps,
+    reading,
     no_common_ngram,
     prompts,
     photographs,
