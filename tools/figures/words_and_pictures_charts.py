@@ -146,7 +146,7 @@ def readers() -> None:
 
 
 def across_languages() -> None:
-    """English to Portuguese names: by spelling and by the pair, with and without shared n-grams."""
+    """English to Portuguese names by n-grams and by the pair: do they share any, were they read?"""
     names = [thing.names for _, thing in sorted(read_things("test").items())]
     told = [[name[language] for name in names] for language in ("en", "pt")]
     pair = load_dual_encoder()
@@ -161,10 +161,18 @@ def across_languages() -> None:
     hits = {"by the pair": (english @ portuguese.T).argmax(1) == same,
             "by shared n-grams": (shared.argmax(1) == same) & (shared[same, same] > 0)}  # fmt: skip
     far = shared[same, same] == 0
+    read = [
+        {word for thing in read_things("train").values() for word in words_of(thing.text(language))}
+        for language in ("en", "pt")
+    ]
+    known = np.array([
+        all(read[i] & set(words_of(name)) for i, name in enumerate(both))
+        for both in zip(*told, strict=True)
+    ])  # fmt: skip
     rows = {
-        f"{far.sum()} names that share\nno n-gram": far,
-        f"{(~far).sum()} names that\nshare some": ~far,
-        f"all {len(names)}": np.ones(len(names), bool),
+        f"{(far & known).sum()} share no n-gram,\nhave a word read": far & known,
+        f"{(far & ~known).sum()} share no n-gram,\nhave none in both": far & ~known,
+        f"{(~far).sum()} share some": ~far,
     }
     table = {row: [hit[of].mean() for hit in hits.values()] for row, of in rows.items()}
     unit = f"recall@1 from English to Portuguese names; chance is {1 / len(names):.1%}"
