@@ -170,9 +170,9 @@ def across_languages() -> None:
         for both in zip(*told, strict=True)
     ])  # fmt: skip
     rows = {
-        f"{(far & known).sum()} share no n-gram,\nhave a word read": far & known,
-        f"{(far & ~known).sum()} share no n-gram,\nhave none in both": far & ~known,
-        f"{(~far).sum()} share some": ~far,
+        f"{(far & known).sum()} share no n-gram,\nwords read before": far & known,
+        f"{(far & ~known).sum()} share no n-gram,\nnot read in both": far & ~known,
+        f"{(~far).sum()} share some n-gram": ~far,
     }
     table = {row: [hit[of].mean() for hit in hits.values()] for row, of in rows.items()}
     unit = f"recall@1 from English to Portuguese names; chance is {1 / len(names):.1%}"
