@@ -19,7 +19,7 @@ start("09_words_and_pictures", big=BIG)
 
 # %% [markdown]
 # ## 1 · Ask in words
-# A **dual encoder** is two networks, an image tower and a text tower, that answer with vectors in *one* space. Ours ships with the course. We ask for four things among all the scenes, most of which it has learned from. *Will it be right in Portuguese too?*
+# A **dual encoder** is two networks, an image tower and a text tower, that answer with vectors in *one* space. Ours ships with the course. We ask for four things among the scenes that it has learned from. *Will it be right in Portuguese too?*
 
 # %%
 import numpy as np
@@ -30,7 +30,7 @@ from utils.plots import show_grid
 from utils.words import embed_text, load_dual_encoder
 
 pair = load_dual_encoder()
-scenes = load_images("scenes")
+scenes = load_images("scenes", "train")
 placed = embed(pair.images, scenes)
 asked = ["red apple", "maçã vermelha", "train", "um tigre"]
 best = [np.argsort(-(placed @ embed_text(pair, text)[0]))[:7] for text in asked]
@@ -547,30 +547,26 @@ def rerank(user, vectors, k, balance):
 
 
 # %%
-field = load_images("scenes", "test")
-vectors = embed(cnn, field)
-likes = [
-    int(np.flatnonzero(field.labels == field.classes.index(n))[0]) for n in ("lion", "duck", "owl")
-]
-user = taste(vectors[likes])
-others = np.setdiff1d(np.argsort(-(vectors @ user))[:53], likes)[:50]
-shown = {b: others[rerank(user, vectors[others], 8, b)] for b in (1.0, 0.7)}
-different = {b: len(set(field.labels[rows])) for b, rows in shown.items()}
+likes = [gallery.ids.index(f"noto/{name}") for name in ("lion", "duck", "owl")]
+user = taste(there[likes])
+others = np.setdiff1d(np.argsort(-(there @ user))[:53], likes)[:50]
+shown = {b: others[rerank(user, there[others], 8, b)] for b in (1.0, 0.5)}
+different = {b: len(set(gallery.labels[rows])) for b, rows in shown.items()}
 show_grid(
     {
-        "liked": field.images[likes],
-        "λ = 1": field.images[shown[1.0]],
-        "λ = 0.7": field.images[shown[0.7]],
+        "liked": gallery.images[likes],
+        "λ = 1": gallery.images[shown[1.0]],
+        "λ = 0.5": gallery.images[shown[0.5]],
     },
-    title=f"{different[1.0]} different things among eight become {different[0.7]}",
+    title=f"{different[1.0]} different things among eight become {different[0.5]}",
 )
 
 # %%
 check(
     "In the open and by the course: the same choice",
-    rerank(user, vectors[others], 8, 0.7) == mmr(user, vectors[others], 8, 0.7).tolist(),
+    rerank(user, there[others], 8, 0.5) == mmr(user, there[others], 8, 0.5).tolist(),
 )
-check("With λ below 1 there are more different things", different[0.7] > different[1.0])
+check("With λ below 1 there are more different things", different[0.5] > different[1.0])
 
 # %% [markdown]
 # Variety has a price. A recipe plays {{results:variety.users:d}} users who like three pictures of one category, and counts among ten answers the right ones, and the *different* right ones. *At which λ does a user get most?*
