@@ -193,7 +193,7 @@ def text_box() -> None:
             place.mkdir(exist_ok=True)
             Image.fromarray(image).save(place / f"{scenes.ids[i].partition('/')[0]}.png")
         with app_served(folder) as url, browser() as chromium:
-            window = {"width": 900, "height": 590}
+            window = {"width": 900, "height": 574}
             page = chromium.new_page(viewport=window, device_scale_factor=1.4)
             page.set_default_timeout(90_000)
             page.goto(url)
