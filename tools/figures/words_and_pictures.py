@@ -1,33 +1,36 @@
-"""The figures of the deck of lesson 09."""
+"""The pictures and drawings of the deck of lesson 09; its charts are beside this file."""
 
+import io
+import tempfile
 from functools import cache
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from PIL import Image
 
-from tools.figures.shared import BIG, bare, larger, save, without_openmoji
-from utils.course import measured
+from tools.figures.shared import BIG, bare, larger, save, searched, without_openmoji
+from tools.figures.words_and_pictures_charts import CHARTS
+from tools.serving import app_served
+from tools.slides import browser
+from utils.app.screen import WORDS
 from utils.embed import embed
 from utils.images import ImageSet, load_images
 from utils.photos import load_photos
-from utils.plots import show_bars, show_curve, show_grid, show_matrix
-from utils.plots.style import COLOURS, INK, Shown
-from utils.words import (
-    DualEncoder,
-    clip_loss,
-    embed_text,
-    grams_of,
-    load_dual_encoder,
-    read_things,
-    words_of,
-)
+from utils.plots import show_grid
+from utils.plots.style import COLOURS, INK, RIGHT, WRONG, Shown
+from utils.recommend import mmr, taste
+from utils.words import DualEncoder, embed_text, grams_of, load_dual_encoder, read_things
 
 ASKED = ("red apple", "maçã vermelha", "train", "um tigre")
-EIGHT = ("cat", "bus", "pig", "rose", "bell", "moon", "bear", "sun", "tent", "egg")
-SCALES = (1, 2, 3, 5, 7, 10, 14, 20, 30, 50, 100)
+NEW = {"cooked rice": "cooked rice", "carro de corrida": "racing car", "banana": "banana"}
+SEVEN = {"cat": "en", "bus": "pt", "pig": "en", "rose": "pt", "bell": "en", "bear": "pt",
+         "sun": "en"}  # fmt: skip
+CUT = (("camelo", "camelos"), ("camelo", "camel"), ("gato", "cat"))
+LIKED = ("noto/owl", "twemoji/octopus", "fluent/lion")
 
 
 @cache
@@ -35,198 +38,202 @@ def pair() -> DualEncoder:
     return load_dual_encoder()
 
 
-@cache
-def results() -> dict:
-    return measured("words_and_pictures")
+def found(scenes: ImageSet, texts: list[str], k: int) -> np.ndarray:
+    """The k nearest scenes of each text, best first."""
+    scores = embed_text(pair(), texts) @ embed(pair().images, scenes).T
+    return np.argsort(-scores, axis=1)[:, :k]
 
 
-@cache
-def placed() -> tuple[ImageSet, np.ndarray]:
-    """The scenes that figures may show, in the shared space."""
+def asked_in_words() -> None:
     scenes = without_openmoji(load_images("scenes"))
-    return scenes, embed(pair().images, scenes)
-
-
-def asked() -> None:
-    scenes, vectors = placed()
-    rows = {}
-    for text in ASKED:
-        order = np.argsort(-(vectors @ embed_text(pair(), text)[0]))[:6]
-        rows[f"“{text}”"] = scenes.images[order]
+    best = found(scenes, list(ASKED), 7)
+    rows = {f"“{text}”": scenes.images[i] for text, i in zip(ASKED, best, strict=True)}
     figure = show_grid(rows)
-    larger(figure, 1.3)
+    larger(figure, 1.5)
     save(figure, "asked_in_words", f"Texts and the scenes nearest to them: {', '.join(ASKED)}")
 
 
-def box(axes: Axes, x: float, y: float, width: float, told: str, colour: str) -> None:
+def box(axes: Axes, x: float, y: float, told: str, colour: str) -> None:
     place = {"facecolor": colour, "alpha": 0.18, "edgecolor": colour, "linewidth": 2}
-    axes.add_patch(plt.Rectangle((x, y), width, 1.2, **place))
-    axes.text(x + width / 2, y + 0.6, told, ha="center", va="center", fontsize=19)
+    axes.add_patch(plt.Rectangle((x, y), 2.6, 1.3, **place))
+    axes.text(x + 1.3, y + 0.65, told, ha="center", va="center", fontsize=19)
 
 
 def two_towers() -> None:
     """From a picture and from a text into one space."""
+    apple = load_images("emoji", "train")
+    apple = apple[[apple.ids.index("noto/red-apple")]].images[0]
     with rc_context(BIG):
-        figure = Shown(figsize=(12, 4.6), layout="constrained")
+        figure = Shown(figsize=(12, 4.9), layout="constrained")
         axes = figure.subplots()
-        box(axes, 0, 2.6, 2.2, "a picture", COLOURS[0])
-        box(axes, 3, 2.6, 2.2, "cnn, frozen", COLOURS[0])
-        box(axes, 6, 2.6, 2.2, "linear map", COLOURS[0])
-        box(axes, 0, 0, 2.2, "“maçã vermelha”", COLOURS[1])
-        box(axes, 3, 0, 2.2, "n-grams, mean", COLOURS[1])
-        box(axes, 6, 0, 2.2, "linear map", COLOURS[1])
+        axes.imshow(apple, extent=(0.5, 2.1, 3, 4.6), interpolation="nearest")
+        axes.text(1.3, 0.8, "“maçã\nvermelha”", ha="center", va="center", fontsize=21)
+        towers = (
+            (3.8, "cnn, frozen:\n192 numbers", COLOURS[0]),
+            (0.8, "mean of its\nn-grams", COLOURS[1]),
+        )
         arrow = {"arrowstyle": "-|>", "linewidth": 2.5, "color": INK}
-        for y in (3.2, 0.6):
-            for x in (2.25, 5.25):
-                axes.annotate("", (x + 0.7, y), (x, y), arrowprops=arrow)
-            axes.annotate("", (9.3, 1.9 + (y - 1.9) / 3), (8.25, y), arrowprops=arrow)
-        axes.add_patch(plt.Circle((10.3, 1.9), 1.05, fill=False, edgecolor=INK, linewidth=2))
-        for (dx, dy), colour in (((0.3, 0.3), COLOURS[0]), ((0.45, 0.05), COLOURS[1])):
-            axes.plot(10.3 + dx, 1.9 + dy, "o", color=colour, markersize=15)
-        axes.text(10.3, 0.45, "one space", ha="center", fontsize=19)
-        axes.set(xlim=(-0.1, 11.5), ylim=(-0.1, 4.0), aspect="equal")
+        for y, told, colour in towers:
+            box(axes, 3.1, y - 0.65, told, colour)
+            box(axes, 6.5, y - 0.65, "linear map,\nlearned", colour)
+            axes.annotate("", (3.05, y), (2.35, y), arrowprops=arrow)
+            axes.annotate("", (6.45, y), (5.75, y), arrowprops=arrow)
+            axes.annotate("", (10, 2.3 + (y - 2.3) / 3.5), (9.15, y), arrowprops=arrow)
+        axes.add_patch(plt.Circle((11.2, 2.3), 1.35, fill=False, edgecolor=INK, linewidth=2))
+        for x, y in ((11.7, 2.75), (10.75, 1.55), (10.7, 2.95)):  # pairs: a picture and its text
+            axes.plot(x, y, "o", color=COLOURS[0], markersize=14)
+            axes.plot(x + 0.22, y - 0.22, "s", color=COLOURS[1], markersize=13, markeredgecolor=INK)
+        axes.text(11.2, 0.5, "one space", ha="center", va="center", fontsize=21)
+        axes.set(xlim=(0, 12.7), ylim=(-0.1, 4.8), aspect="equal")
         bare(axes)
-    save(figure, "two_towers", "A picture and a text each go through a tower into one space")
+    save(figure, "two_towers", "A picture and a text each go through a tower into one space, where "
+         "each picture lies beside its text")  # fmt: skip
+
+
+def pieces() -> None:
+    """The n-grams of three words, those that another has too filled."""
+    with rc_context(BIG):
+        figure = Shown(figsize=(12, 4.9), layout="constrained")
+        axes, told = figure.subplots(), []
+        for row, (one, two) in enumerate(CUT):
+            mine, other = dict.fromkeys(grams_of(one)), set(grams_of(two))
+            near = float(np.prod(embed_text(pair(), [one, two]), axis=0).sum())
+            shared = len(other & set(mine))
+            told.append(f"{one} and {two} share {shared} of {len(other | set(mine))} n-grams")
+            axes.text(0, -4 * row, f"{told[-1]}; cosine {near:.2f}", fontsize=19, weight="bold")
+            x, y = 0.0, -4 * row - 1.1
+            for gram in mine:
+                long = 0.32 * len(gram) + 0.35
+                if x + long > 21.5:
+                    x, y = 0.0, y - 1.1
+                same = gram in other
+                look = {"facecolor": COLOURS[5] if same else "white", "edgecolor": INK,
+                        "linewidth": 2.5 if same else 0.8}  # fmt: skip
+                axes.add_patch(plt.Rectangle((x, y - 0.35), long - 0.12, 0.9, **look))
+                axes.text(x + long / 2 - 0.06, y + 0.08, gram, ha="center", va="center",
+                          fontsize=13.5, family="monospace")  # fmt: skip
+                x += long
+        axes.set(xlim=(-0.05, 21.6), ylim=(-11.2, 0.9))
+        bare(axes)
+    save(figure, "pieces", f"Words cut into n-grams: {'; '.join(told)}")
 
 
 def who_belongs() -> None:
-    things = read_things("train")
-    names = [name for name in EIGHT if name in things][:7]
-    drawings = without_openmoji(load_images("emoji", "train"))
-    first = [int(np.flatnonzero(drawings.labels == drawings.classes.index(n))[0]) for n in names]
-    scores = embed_text(pair(), names) @ embed(pair().images, drawings[first]).T
-    figure = show_matrix({"text (row) and picture (column)": scores}, names, unit="cosine")
-    larger(figure, 1.1)
-    save(figure, "who_belongs", f"Cosines of {len(names)} names and their drawings: {figure.alt}")
+    """All cosines of seven texts and seven drawings that the pair was taught."""
+    drawings, things = load_images("emoji", "train"), read_things("train")
+    own = drawings[[drawings.ids.index(f"noto/{name}") for name in SEVEN]]
+    texts = [things[name].names[language] for name, language in SEVEN.items()]
+    scores = embed_text(pair(), texts) @ embed(pair().images, own).T
+    same = np.eye(len(texts), dtype=bool)
+    with rc_context(BIG):
+        figure = Shown(figsize=(12, 6.1), layout="constrained")
+        axes = figure.subplots()
+        axes.imshow(scores, cmap="cividis", aspect=0.62)
+        for (row, column), cosine in np.ndenumerate(scores):
+            middle = (scores.max() + scores.min()) / 2
+            axes.text(column, row, f"{cosine:.2f}", ha="center", va="center", fontsize=16,
+                      color=INK if cosine > middle else "white")  # fmt: skip
+            if row == column:
+                edge = {"fill": False, "edgecolor": INK, "linewidth": 3.5}
+                axes.add_patch(plt.Rectangle((row - 0.47, row - 0.47), 0.94, 0.94, **edge))
+        for i, drawing in enumerate(own.images):
+            axes.imshow(drawing, extent=(i - 0.31, i + 0.31, -0.6, -1.6), interpolation="nearest")
+        axes.set_yticks(range(len(texts)), [f"“{text}”" for text in texts], fontsize=18)
+        axes.set(
+            xticks=[], xlim=(-0.5, len(texts) + 2.6), ylim=(len(texts) + 0.6, -1.7), aspect=0.62
+        )
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+        arrow = {"arrowstyle": "-|>", "linewidth": 2.5, "color": INK}
+        axes.annotate("", (7.3, 2), (6.6, 2), arrowprops=arrow)
+        axes.text(7.4, 2, "each row:\nwhich picture\nis mine?", va="center", fontsize=18)
+        axes.annotate("", (4, 7.35), (4, 6.55), arrowprops=arrow)
+        axes.text(4.3, 7.15, "each column: which text is mine?", va="center", fontsize=18)
+    told = f"their own {scores[same].mean():.2f} in the mean, all others {scores[~same].mean():.2f}"
+    save(figure, "who_belongs", f"Cosines of {len(texts)} texts and drawings: {told}")
 
 
-def temperature() -> None:
-    right = torch.eye(128)
-    wrong = torch.roll(right, 1, 0)
-    curves = {
-        "all right": [clip_loss(right, right, s).item() for s in SCALES],
-        "all wrong": [clip_loss(right, wrong, s).item() for s in SCALES],
-    }
-    axis = {"xlabel": "scale, one over the temperature", "ylabel": "loss, batch of 128"}
-    figure = show_curve(SCALES, curves, **axis, log="x")
-    larger(figure, 1.15)
-    save(figure, "temperature", figure.alt)
-
-
-def bars(name: str, values: dict[str, float], unit: str, spread: dict | None = None) -> None:
-    figure = show_bars(values, unit=unit, intervals=spread)
-    larger(figure, 1.15)
-    save(figure, name, figure.alt)
+def framed(rows: dict[str, np.ndarray], right: np.ndarray, by: float) -> Figure:
+    """A grid of pictures; what is right has a thick blue frame, the rest a thin one."""
+    figure = show_grid(rows)
+    for axes, good in zip(figure.axes, right.flat, strict=True):
+        axes.spines[:].set(visible=True, color=RIGHT if good else WRONG, linewidth=5 if good else 1)
+    larger(figure, by)
+    return figure
 
 
 def never_seen() -> None:
-    chance = results()["chance"]["text_to_picture"]["recall_at_10"]
-    values = {"chance": chance}
-    for asked, told in (("name", "by name"), ("name_and_keywords", "with keywords")):
-        for way, table in (("word overlap", results()["overlap"]), ("the pair", results())):
-            found = table["test"] if way == "word overlap" else table["test"]["retrieval"]
-            cells = [found[s][lang][asked]["text_to_picture"]["recall_at_10"]
-                     for s in ("emoji", "scenes") for lang in ("en", "pt")]  # fmt: skip
-            values[f"{told}: {way}"] = float(np.mean(cells))
-    bars("never_seen", values, "recall@10, drawings and scenes, both languages, three seeds")
-
-
-def what_helps() -> None:
-    tried = results()["ablations"]
-    told = {"as shipped": "as_shipped", "one reader, not four": "one_alone",
-            "whole words alone": "words_alone", "n-grams alone": "ngrams_alone",
-            "no loss between languages": "not_between_languages",
-            "English texts alone": "english_alone"}  # fmt: skip
-    tests = {name: tried[key]["test"] for name, key in told.items()}
-    spread = {n: (t["all"] - t["all_sd"], t["all"] + t["all_sd"]) for n, t in tests.items()}
-    unit = "mean recall on unseen things, ± one standard deviation"
-    bars("what_helps", {name: t["all"] for name, t in tests.items()}, unit, spread)
-
-
-def reading() -> None:
-    """By name alone: our n-grams, and an encoder that has read English."""
-    ours, read = results()["test"]["retrieval"], measured("sentences")["test"]
-    values = {"chance": results()["chance"]["text_to_picture"]["recall_at_10"]}
-    for language, told in (("en", "English"), ("pt", "Portuguese")):
-        ways = {"the pair": ours, "sentence encoder": read}
-        for way, table in ways.items():
-            cell = table["emoji"][language]["name"]["text_to_picture"]
-            values[f"{told}: {way}"] = cell["recall_at_10"]
-    bars("reading", values, "recall@10 by name alone, unseen drawings, three seeds")
-
-
-def no_common_ngram() -> None:
-    """Names that share no n-gram with their translation, against the others."""
-    names = [thing.names for _, thing in sorted(read_things("test").items())]
-    english, portuguese = (embed_text(pair(), [n[lang] for n in names]) for lang in ("en", "pt"))
-    hit = (english @ portuguese.T).argmax(1) == np.arange(len(names))
-
-    def letters(name: str) -> set[str]:
-        return {gram for word in words_of(name) for gram in grams_of(word)}
-
-    far = np.array([not letters(n["en"]) & letters(n["pt"]) for n in names])
-    values = {
-        "chance": 1 / len(hit),
-        f"{far.sum()} names that share no n-gram": hit[far].mean(),
-        f"{(~far).sum()} names that share some": hit[~far].mean(),
-    }
-    bars("no_common_ngram", values, "recall@1 from English to Portuguese, unseen things")
-
-
-def prompts() -> None:
-    shot = results()["test"]["zero_shot"]["emoji"]
-    values = {
-        "always the commonest": shot["commonest"],
-        "prompts in English": shot["en"],
-        "prompts in Portuguese": shot["pt"],
-        "means of labelled pictures": shot["class_means"],
-    }
-    bars("prompts", values, "share of unseen drawings in the right one of five categories")
+    """Texts for things that were never seen: two that go well, one that does not."""
+    scenes = searched()[0]
+    best = found(scenes, list(NEW), 7)
+    names = np.array(scenes.classes)[scenes.labels[best]]
+    right = names == np.array(list(NEW.values()))[:, None]
+    rows = {f"“{text}”": scenes.images[i] for text, i in zip(NEW, best, strict=True)}
+    told = [f"{text}: {n} of 7 right" for text, n in zip(NEW, right.sum(axis=1), strict=True)]
+    save(framed(rows, right, 1.5), "never_seen", f"Scenes nearest to {', '.join(told)}")
 
 
 def photographs() -> None:
     photos = load_photos()
     words = sorted({*photos.classes, *read_things("train"), *read_things("test")})
     scores = embed(pair().images, photos) @ embed_text(pair(), words).T
-    guesses = [f"{words[row.argmax()]}?" for row in scores]
+    guesses = [f"“{words[row.argmax()]}”" for row in scores]
     figure = show_grid({"": photos.images}, columns=guesses)
-    larger(figure, 1.3)
+    larger(figure, 1.6)
     told = ", ".join(f"{n}: {g}" for n, g in zip(photos.classes, guesses, strict=True))
     save(figure, "photographs", f"Four photographs and what they are taken for: {told}")
 
 
-def sums() -> None:
-    found = results()["test"]["arithmetic"]
-    told = {"the picture alone": "picture_alone", "the other name alone": "text_alone",
-            "picture + other name": "picture_plus_text",
-            "picture − its name + other name": "picture_minus_plus"}  # fmt: skip
-    values = {name: found[key]["recall_at_10"] for name, key in told.items()}
-    bars("sums", values, "recall@10 of the other thing, three seeds")
+def text_box() -> None:
+    """The app asked with two words."""
+    scenes = without_openmoji(load_images("scenes", "train"))
+    with tempfile.TemporaryDirectory() as folder:
+        for i, image in enumerate(scenes.images):
+            place = Path(folder) / scenes.label_of(i)
+            place.mkdir(exist_ok=True)
+            Image.fromarray(image).save(place / f"{scenes.ids[i].partition('/')[0]}.png")
+        with app_served(folder) as url, browser() as chromium:
+            window = {"width": 900, "height": 574}
+            page = chromium.new_page(viewport=window, device_scale_factor=1.4)
+            page.set_default_timeout(90_000)
+            page.goto(url)
+            tiles = page.locator(".la-main > .la-tiles .la-tile:not([hidden])")
+            tiles.nth(9).wait_for()
+            page.get_by_placeholder(WORDS).fill("maçã vermelha")
+            page.get_by_placeholder(WORDS).press("Enter")
+            page.locator('.la-main > .la-tiles .la-tile:has-text("red apple")').first.wait_for()
+            page.wait_for_timeout(800)
+            shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    figure = Shown(figsize=(11, 11 * shot.height / shot.width))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.imshow(shot)
+    bare(axes)
+    told = "The search app, asked in words for maçã vermelha, and its ten answers"
+    save(figure, "text_box", told, dpi=round(shot.width / 11))
 
 
-def variety() -> None:
-    worth = measured("variety")["test"]
-    steps = (100, 90, 80, 70, 60, 50, 30, 0)
-    told = {"of the right category": "right", "different things": "different",
-            "different and right": "different_right"}  # fmt: skip
-    curves = {n: [10 * worth[f"mmr_{b}"][key] for b in steps] for n, key in told.items()}
-    axis = {"xlabel": "λ: 1 is relevance alone, 0 variety alone", "ylabel": "among ten answers"}
-    figure = show_curve([b / 100 for b in steps], curves, **axis)
-    larger(figure, 1.15)
-    save(figure, "variety", figure.alt)
+def ten_for_a_user() -> None:
+    """Ten answers near the mean of three likes, without and with maximal marginal relevance."""
+    scenes, vectors = searched()
+    kinds = scenes.relabel("category").labels
+    liked = [scenes.ids.index(id) for id in LIKED]
+    user = taste(vectors[liked])
+    scores = vectors @ user
+    scores[liked] = -np.inf
+    near = np.argsort(-scores, kind="stable")[:50]
+    shown = np.stack([near[mmr(user, vectors[near], 10, balance)] for balance in (1.0, 0.7)])
+    different = [len({*scenes.labels[row]}) for row in shown]
+    rows = {"liked": scenes.images[liked], "λ = 1": scenes.images[shown[0]],
+            "λ = 0.7": scenes.images[shown[1]]}  # fmt: skip
+    right = np.concatenate([np.zeros((1, 10), bool), kinds[shown] == kinds[liked[0]]])
+    figure = framed(rows, right, 2)
+    for axes in figure.axes[:10]:
+        axes.spines[:].set_visible(False)
+    told = f"Three likes, ten answers of {different[0]} things, and with variety of {different[1]}"
+    save(figure, "ten_for_a_user", told)
 
 
 DRAWN = (
-    asked,
-    two_towers,
-    who_belongs,
-    temperature,
-    never_seen,
-    what_helps,
-    reading,
-    no_common_ngram,
-    prompts,
-    photographs,
-    sums,
-    variety,
-)
+    asked_in_words, two_towers, pieces, who_belongs, never_seen, photographs, text_box,
+    ten_for_a_user, *CHARTS,
+)  # fmt: skip
