@@ -70,8 +70,6 @@ HEAD = {"with head": simclr, "no head": replace(simclr, head=None)}
 COLLAPSE = {
     "attraction only": Setting("attraction"),
     "with repulsion": simclr,
-    "momentum 0_99": moco,
-    "momentum 0": replace(moco, momentum=0.0),
 }
 GROUPS = {
     "main": MAIN,
