@@ -12,6 +12,7 @@ from tools.figures import (
     start_here,
     triplet_training,
     vit_background,
+    without_labels,
     words_and_pictures,
 )
 from tools.figures.shared import FIGURES
@@ -25,6 +26,7 @@ DECKS = (
     maps_and_clusters,
     search_demo,
     growing_index,
+    without_labels,
     words_and_pictures,
     serve_it,
 )
