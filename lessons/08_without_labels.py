@@ -462,7 +462,7 @@ check("Half a minute without labels finds more scenes of unseen things", found >
 
 # %% [markdown]
 # ### And against labels?
-# Our recipe gave every way the same network from random weights, the same scenes and the same {{results:without_labels.main.simclr.steps:d}} steps; then three times as many.
+# Our recipe gave every way the same network from random weights, the same scenes and the same {{results:without_labels.main.simclr.steps:d}} steps; then three times as many. (Whiskers, here and above: the lowest and the highest of two or three seeds; the long MoCo and the queues are one run each.)
 
 # %%
 ways = {"pixels": record["baselines"]["pixels"]["drawings"], "untrained": untrained["mean"]}
@@ -496,7 +496,7 @@ probes |= recorded("longer", "probe")[0]
 show_bars(
     probes,
     unit="accuracy of a linear probe, category of unseen things",
-    title=f"The category can be read from SimCLR ({probes['simclr']:.2f}) almost as well as from labels ({probes['supervised']:.2f})",
+    title=f"What a probe reads: {probes['untrained']:.2f} untrained, {probes['simclr']:.2f} from SimCLR, {probes['supervised']:.2f} from labels",
 )
 
 # %%
