@@ -218,9 +218,10 @@ def queue_or_batch() -> None:
             found = [run["test"]["drawings"]["mean"] for run in runs.values()]
             needs = [sum(run["memory"].values()) for run in runs.values()]
             axes.plot(needs, found, "os"[i], color=COLOURS[i], markersize=13, label=told)
-            for name, x, y in zip(runs, needs, found, strict=True):
+            for j, (name, x, y) in enumerate(zip(runs, needs, found, strict=True)):
                 size = f"{int(name.split()[-1]):,}"
-                axes.annotate(size, (x, y), (11, 0), textcoords="offset points", va="center")
+                aside = 11, (0, 11, -11)[j] if group == "queue" else 0  # they lie close together
+                axes.annotate(size, (x, y), aside, textcoords="offset points", va="center")
         axes.set(xscale="log", xlabel="memory of a step, MiB", ylabel="recall@1, drawings")
         axes.set_xticks(ticks := [100, 200, 500, 1000], [f"{t:,}" for t in ticks])
         axes.set_ylim(0)
