@@ -421,7 +421,21 @@ check(
 check("Spelling helps it all the same", hit[~strangers].mean() > 2 * hit[strangers].mean())
 
 # %% [markdown]
-# So the two languages do meet, by what their known words were seen with; and n-grams add what the languages have in common anyway.
+# What joins “bread” and “pão”? A name is new, its words may not be: other things have “bread” and “pão” among their keywords. We part the strangers by that.
+
+# %%
+read = {
+    lang: {word for thing in told.values() for word in words_of(thing.text(lang))}
+    for lang in ("en", "pt")
+}
+known = np.array([all(read[lang] & set(words_of(n[lang])) for lang in read) for n in ordered])
+met, never = strangers & known, strangers & ~known
+print(f"a word of it read in both languages: {met.sum()} names, {hit[met].mean():.0%} found")
+print(f"not so: {never.sum()} names, {hit[never].mean():.1%} found; chance {1 / len(hit):.1%}")
+check("What joins them are words that were read", hit[met].mean() > 5 * hit[never].mean())
+
+# %% [markdown]
+# So the two languages do meet, by the words that were read in both; and n-grams add what the languages have in common anyway.
 #
 # ## 7 · Classes without an example
 # A classifier of lesson 03 needs pictures of each class. Here a class is a sentence, a **prompt**, and a picture belongs to the nearest: **zero-shot** classification. *Five categories, 1,062 drawings of unseen things. How many will be right?*
