@@ -129,20 +129,20 @@ def carries() -> None:
 def shortcut() -> None:
     """A scene, the same thing elsewhere, another thing before the same background."""
     drawings, rows = read_emoji(["validation"])
-    numbers = range(len(drawings))
+    numbers, half = range(len(drawings)), len(drawings) // 2
     places = random_placements(numbers)
     behind = random_backgrounds(numbers, read_textures("validation"))
-    here, moved = (compose(drawings, places, b)[0] for b in (behind, np.roll(behind, 1, axis=0)))
-    # A moved thing i stands where thing i - 1 stood.
+    here, moved = (compose(drawings, places, b)[0] for b in (behind, np.roll(behind, half, axis=0)))
+    # A moved drawing i stands where i - half stood: rows i - 1 mostly show the same thing.
     wins = {}
     for name in ("cnn-simclr", "cnn"):
         u, v = (embed(load_model(name), images) for images in (here, moved))
-        wins[name] = ((u * v).sum(1) > (np.roll(u, 1, axis=0) * v).sum(1)).mean()
+        wins[name] = ((u * v).sum(1) > (np.roll(u, half, axis=0) * v).sum(1)).mean()
     free = [row["artist"] != "openmoji" for row in rows]
-    usable = np.array([i for i in range(1, len(rows)) if free[i] and free[i - 1]])
+    usable = np.array([i for i in range(len(rows)) if free[i] and free[i - half]])
     some = usable[np.linspace(10, len(usable) - 10, 6).astype(int)]
     title = f"With the thing go {wins['cnn-simclr']:.0%} without labels, {wins['cnn']:.0%} with"
-    shown = {"a scene": moved[some], "same thing": here[some], "same background": here[some - 1]}
+    shown = {"a scene": moved[some], "same thing": here[some], "same background": here[some - half]}
     figure = show_grid(shown, title=title)
     larger(figure, 1.3)
     told = "Scenes, the same things elsewhere, and other things before the same background"
@@ -224,7 +224,7 @@ def queue_or_batch() -> None:
                 axes.annotate(size, (x, y), aside, textcoords="offset points", va="center")
         axes.set(xscale="log", xlabel="memory of a step, MiB", ylabel="recall@1, drawings")
         axes.set_xticks(ticks := [100, 200, 500, 1000], [f"{t:,}" for t in ticks])
-        axes.set_ylim(0)
+        axes.set_ylim(0, 1.12 * axes.get_ylim()[1])
         axes.legend(loc="lower right")
     told = "recall@1 over the memory of a step, for batches and queues of several sizes"
     save(figure, "queue_or_batch", told)
