@@ -240,7 +240,7 @@ def twice(split):
 here, moved = twice("validation")
 half, some = len(here) // 2, np.array([60, 110, 160, 210])
 show_grid(
-    {"a scene": here[some], "same thing": moved[some], "same background": here[some - half]},
+    {"a scene": moved[some], "same thing": here[some], "same background": here[some - half]},
     title="Which of the two below is more like the one on top?",
 )
 
