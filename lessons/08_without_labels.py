@@ -25,23 +25,17 @@ start("08_without_labels", big=BIG)
 import numpy as np
 import torch
 
-from utils.contrast import Views
+from utils.contrast import Views, as_pictures
 from utils.images import load_images
 from utils.photos import load_photos
 from utils.plots import show_grid
-
-
-def painted(x):
-    """Views as pictures: float N×3×h×w in 0..1 → uint8 N×h×w×3."""
-    return (x.clamp(0, 1).permute(0, 2, 3, 1) * 255).byte().numpy()
-
 
 scenes, photos = load_images("scenes", "train"), load_photos()
 torch.manual_seed(3)
 eight = [torch.from_numpy(p)[None] for p in [*scenes.images[[40, 400, 900, 1300]], *photos.images]]
 rows = {"picture": [p[0].numpy() for p in eight]}
 for name in ("a view", "another"):
-    rows[name] = [painted(Views().pixels(p))[0] for p in eight]
+    rows[name] = [as_pictures(Views().pixels(p))[0] for p in eight]
 show_grid(rows, title="Two views each: the thing is the same, hardly a pixel is")
 
 # %% [markdown]
@@ -52,7 +46,7 @@ cat = torch.from_numpy(photos.images[:1]).expand(6, -1, -1, -1)
 off = {"crop": None, "flip": False, "colour": 0, "blur": 0}
 alone = {part: Views(**{k: v for k, v in off.items() if k != part}) for part in off}
 show_grid(
-    {f"only {part}": painted(view.pixels(cat)) for part, view in alone.items()},
+    {f"only {part}": as_pictures(view.pixels(cat)) for part, view in alone.items()},
     title="Crop and flip move the cat, colour and blur repaint it",
 )
 

@@ -14,11 +14,9 @@ from typing import Any
 
 import torch
 
-from recipes.cnn_photos import WIDTHS, learn, split_photos
-from recipes.evaluate import retrieval
+from recipes.cnn_photos import WIDTHS, learn, outcome, split_photos
 from tools.record import provenance, write_json
 from utils import ROOT
-from utils.embed import embed
 from utils.images import load_images
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -32,21 +30,14 @@ def run(epochs: int, widths: tuple[int, int, int]) -> dict[str, Any]:
     learned, held_out = split_photos(load_images("cifar10", "train"))
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model, history = learn(learned, held_out, epochs, 0, device, widths)
-    photos = load_images("cifar10", "test")
-    vectors = embed(model, photos, cache=False)
-    turned = vectors + embed(model, photos.images[:, :, ::-1], cache=False)
     memory = torch.cuda.max_memory_allocated() / 2**30 if device == "cuda" else None
-    return {
+    about = {
         "epochs": epochs,
         "widths": widths,
         "parameters": sum(p.numel() for p in model.module.parameters()),
-        "validation": max(history.recall),
-        "seconds": history.seconds,
         "gpu_gib": memory,
-        "metrics": retrieval(vectors, photos.labels),
-        "flip averaged": retrieval(turned, photos.labels),
-        "training": history.record(),
     }
+    return about | outcome(model, history, load_images("cifar10", "test"))
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ its card, the embeddings of the test photos, and results/cnn_photos.json.
 """
 
 import argparse
+from typing import Any
 
 import numpy as np
 import torch
@@ -87,6 +88,19 @@ def learn(
     return model, history
 
 
+def outcome(model: Embedder, history: History, photos: ImageSet) -> dict[str, Any]:
+    """What a trained network finds among the test photos, and how it was trained."""
+    vectors = embed(model, photos, cache=False)
+    turned = vectors + embed(model, photos.images[:, :, ::-1], cache=False)
+    return {
+        "metrics": retrieval(vectors, photos.labels),
+        "flip averaged": retrieval(turned, photos.labels),
+        "validation": max(history.recall),
+        "seconds": history.seconds,
+        "training": history.record(),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--epochs", type=int, default=36)
@@ -97,12 +111,7 @@ def main() -> None:
     learned, held_out = split_photos(load_images("cifar10", "train"))
     model, history = learn(learned, held_out, options.epochs, options.seed, options.device)
     photos = load_images("cifar10", "test")
-    vectors = embed(model, photos, cache=False)
-    metrics = retrieval(vectors, photos.labels)
-    turned = vectors + embed(model, photos.images[:, :, ::-1], cache=False)
-    this = {"metrics": metrics, "flip averaged": retrieval(turned, photos.labels)}
-    this |= {"validation": max(history.recall), "seconds": history.seconds}
-    this |= {"training": history.record()}
+    this = outcome(model, history, photos)
     kept = measured("cnn_photos")
     seeds = kept.get("seeds", {}) if kept["epochs"] == options.epochs else {}
     seeds |= {str(options.seed): this}

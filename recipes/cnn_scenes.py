@@ -83,11 +83,18 @@ def variants() -> np.ndarray:
     return images
 
 
-def placed(drawings: np.ndarray, ids: list[str], split: str) -> np.ndarray:
-    """Scenes of drawings, each placed and lit by its id's own chance: uint8, N×64×64×3."""
-    seeds = [seed_of(id) for id in ids]
-    backgrounds = random_backgrounds(seeds, read_textures(split))
-    return compose(drawings, random_placements(seeds), backgrounds)[0]
+def placed(
+    drawings: np.ndarray, ids: list[str], split: str, behind: list[str] | None = None
+) -> np.ndarray:
+    """Scenes of drawings, each placed and lit by its id's own chance: uint8, N×64×64×3.
+
+    behind : ids whose chance makes the backgrounds, by default the same.
+    """
+    places, backgrounds = ([seed_of(id) for id in of] for of in (ids, behind or ids))
+    textures = read_textures(split)
+    return compose(drawings, random_placements(places), random_backgrounds(backgrounds, textures))[
+        0
+    ]
 
 
 def augment(x: Tensor) -> Tensor:

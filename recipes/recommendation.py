@@ -7,6 +7,8 @@ more. The weight of a dislike is chosen on validation things; all else is measur
 Writes results/recommendation.json, which the deck of lesson 06 quotes.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from tools.record import provenance, write_json
@@ -34,6 +36,26 @@ def best(scores: np.ndarray, seen: np.ndarray) -> np.ndarray:
     return np.argsort(-scores)[:SHOWN]
 
 
+def users(
+    labels: np.ndarray, likes: int, rng: np.random.Generator
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Each user's taste, a label, and the rows of a few pictures of it that they like."""
+    for _ in range(USERS):
+        taste = labels[rng.integers(len(labels))]
+        theirs = np.flatnonzero(labels == taste)
+        if len(theirs) >= LIKES[-1] + 2 * SHOWN:  # else too few for any answer to be all right
+            yield taste, rng.choice(theirs, likes, replace=False)
+
+
+def over_seeds(runs: list[dict[str, float]]) -> dict[str, float]:
+    """Each number's mean over the runs, and its standard deviation as `_sd`."""
+    return {
+        key + end: float(how([run[key] for run in runs]))
+        for key in runs[0]
+        for end, how in (("", np.mean), ("_sd", np.std))
+    }
+
+
 def simulate(vectors: np.ndarray, labels: np.ndarray, likes: int, seed: int) -> dict[str, float]:
     """Mean share of right pictures among the first ten, and among the next ten after dislikes."""
     rng, told = np.random.default_rng(seed), {}
@@ -41,12 +63,7 @@ def simulate(vectors: np.ndarray, labels: np.ndarray, likes: int, seed: int) -> 
     def tell(name: str, shown: np.ndarray) -> None:
         told.setdefault(name, []).append(float((labels[shown] == taste).mean()))
 
-    for _ in range(USERS):
-        taste = labels[rng.integers(len(labels))]
-        theirs = np.flatnonzero(labels == taste)
-        if len(theirs) < LIKES[-1] + 2 * SHOWN:  # too few for any answer to be all right
-            continue
-        liked = rng.choice(theirs, likes, replace=False)
+    for taste, liked in users(labels, likes, rng):
         mean, nearest = vectors[liked].mean(0), (vectors @ vectors[liked].T).max(1)
         first = best(vectors @ mean, liked)
         tell("mean", first)
@@ -69,11 +86,7 @@ def measure(split: str) -> dict[str, dict[str, float]]:
     found = {}
     for likes in LIKES:
         runs = [simulate(vectors, labels, likes, seed) for seed in SEEDS]
-        found[str(likes)] = {
-            key + end: float(how([run[key] for run in runs]))
-            for key in runs[0]
-            for end, how in (("", np.mean), ("_sd", np.std))
-        }
+        found[str(likes)] = over_seeds(runs)
     found["chance"] = {"share": float(np.mean(np.bincount(labels)[labels] / len(labels)))}
     return found
 

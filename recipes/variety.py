@@ -11,7 +11,7 @@ Writes results/variety.json.
 
 import numpy as np
 
-from recipes.recommendation import LIKES, SEEDS, SHOWN, USERS
+from recipes.recommendation import SEEDS, SHOWN, USERS, over_seeds, users
 from tools.record import provenance, write_json
 from utils import ROOT
 from utils.embed import embed
@@ -33,12 +33,7 @@ def simulate(split: str, seed: int, likes: int = FEW) -> dict[str, dict[str, flo
     """By way of choosing: mean share of right, of different, of different right ones among ten."""
     vectors, kinds, things = gallery(split)
     rng, told = np.random.default_rng(seed), dict[str, list[list[float]]]()
-    for _ in range(USERS):
-        wish = kinds[rng.integers(len(kinds))]
-        theirs = np.flatnonzero(kinds == wish)
-        if len(theirs) < LIKES[-1] + 2 * SHOWN:
-            continue
-        liked = rng.choice(theirs, likes, replace=False)
+    for wish, liked in users(kinds, likes, rng):
         user = taste(vectors[liked])
         scores = vectors @ user
         scores[liked] = -np.inf
@@ -58,14 +53,7 @@ def simulate(split: str, seed: int, likes: int = FEW) -> dict[str, dict[str, flo
 
 def measure(split: str) -> dict[str, dict[str, float]]:
     runs = [simulate(split, seed) for seed in SEEDS]
-    return {
-        way: {
-            key + end: float(how([run[way][key] for run in runs]))
-            for key in runs[0][way]
-            for end, how in (("", np.mean), ("_sd", np.std))
-        }
-        for way in runs[0]
-    }
+    return {way: over_seeds([run[way] for run in runs]) for way in runs[0]}
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ from utils.contrast import (
     ViewPairs,
     Views,
     alike,
+    as_pictures,
     blur,
     colour,
     crop,
@@ -231,7 +232,7 @@ def test_views_of_a_picture_come_together(way: str) -> None:
     def found(model: Embedder) -> float:
         torch.manual_seed(9)
         views = Views(crop=0.5, colour=0.2).pixels(pixels(48).repeat(2, 1, 1, 1))
-        vectors = embed(model, (views * 255).byte().permute(0, 2, 3, 1).numpy(), cache=False)
+        vectors = embed(model, as_pictures(views), cache=False)
         nearest = (vectors @ vectors.T - 2 * np.eye(96)).argmax(1)
         return float((nearest % 48 == np.arange(96) % 48).mean())
 

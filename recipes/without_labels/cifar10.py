@@ -7,30 +7,20 @@ import torch
 
 from recipes.cnn_photos import WIDTHS, split_photos
 from recipes.evaluate import retrieval
-from recipes.without_labels.learn import device, probe
+from recipes.without_labels.learn import device, probe, untrained
 from utils.cnn import CompactCNN
 from utils.contrast import Projected, TwoViews, ViewPairs, Views
 from utils.embed import embed
-from utils.embedder import PHOTO_MEAN, PHOTO_STD, Embedder, Preprocess
+from utils.embedder import Embedder
 from utils.images import load_images
 from utils.triplet import History, shuffled, train
 
 BATCH, TRIED = 512, 40  # pictures a step; steps that tell how long one takes
 
 
-def untrained(images: torch.Tensor) -> Embedder:
-    """The network of `cnn-photos` without its head, random weights but for the whitening."""
-    torch.manual_seed(0)
-    preprocess = Preprocess(32, PHOTO_MEAN, PHOTO_STD)
-    module = CompactCNN(None, WIDTHS)
-    module.whiten_from(preprocess(images[:2000]).cpu())
-    module.eval().to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Embedder("cifar10 without labels", module.dim, "random", preprocess, module)
-
-
 def learn(images: torch.Tensor, steps: int) -> tuple[Embedder, History]:
-    """It, taught by pairs of views."""
-    model = untrained(images)
+    """The network of `cnn-photos` without its head, from random weights, by pairs of views."""
+    model = untrained(images, 0, WIDTHS)
     learner = Projected(cast(CompactCNN, model.module), 128).to(device())
     taught = Embedder(model.name, model.dim, "random", model.preprocess, learner)
     draw = ViewPairs(images, Views(), shuffled(len(images), BATCH))
@@ -55,6 +45,6 @@ def measure(minutes: float) -> dict[str, Any]:
         "epochs": steps * BATCH / len(seen),
         "training": history.record(),
         "neighbours": retrieval(vectors["test"], test.labels),
-        "untrained": retrieval(embed(untrained(images), test, cache=False), test.labels),
+        "untrained": retrieval(embed(untrained(images, 0, WIDTHS), test, cache=False), test.labels),
         "probe": probe(vectors, labels),
     }

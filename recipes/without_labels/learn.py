@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recipes.cnn_scenes import placed
 from recipes.without_labels.settings import WIDTHS, Setting
 from tools.record import provenance, write_json
 from utils import ROOT, replacing
@@ -18,10 +18,9 @@ from utils.cnn import CompactCNN
 from utils.contrast import MoCo, Projected, Queue, TwoViews, ViewPairs, Views, alike
 from utils.embed import embed
 from utils.embedder import PHOTO_MEAN, PHOTO_STD, Embedder, Preprocess
-from utils.emoji import read_emoji, read_textures
+from utils.emoji import read_emoji
 from utils.images import ImageSet, load_images
 from utils.metrics import mean_average_precision_at_r, recall_at_k
-from utils.scenes import compose, random_backgrounds, random_placements, seed_of
 from utils.triplet import TripletAndCrossEntropy, balanced, mean_cosine, shuffled, train
 
 CACHE = ROOT / "data/cache/without_labels"
@@ -38,58 +37,56 @@ def device() -> str:
 def scenes() -> tuple[Tensor, np.ndarray]:
     """The training scenes, uint8 N×64×64×3 on the device, and their things, for the supervised."""
     labels = np.tile(load_images("emoji", "train").labels, VARIANTS)
-    return composed("scenes", lambda ids: ids), labels
+    return composed("scenes"), labels
 
 
 @cache
 def elsewhere() -> Tensor:
     """The same drawings at the same places in the same light, before other backgrounds."""
-    return composed("elsewhere", lambda ids: [f"{id} elsewhere" for id in ids])
+    return composed("elsewhere", " elsewhere")
 
 
-def composed(name: str, stand_before: Callable[[list[str]], list[str]]) -> Tensor:
-    """Every training drawing in VARIANTS scenes, uint8 N×64×64×3; composed once and kept."""
+def composed(name: str, elsewhere: str = "") -> Tensor:
+    """Every training drawing in VARIANTS scenes, uint8 N×64×64×3; composed once and kept.
+
+    elsewhere : added to the ids that the backgrounds are made by.
+    """
     path = CACHE / f"{name}.npy"
     if not path.exists():
         drawings, rows = read_emoji(["train"])
-        made, textures = [], read_textures("train")
+        made = []
         for variant in range(VARIANTS):
             ids = [f"{row['id']} {variant}" for row in rows]
-            placements = random_placements([seed_of(id) for id in ids])
-            behind = random_backgrounds([seed_of(id) for id in stand_before(ids)], textures)
-            made.append(compose(drawings, placements, behind)[0])
+            made.append(placed(drawings, ids, "train", [id + elsewhere for id in ids]))
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as partial, partial.open("wb") as file:
             np.save(file, np.concatenate(made))
     return torch.from_numpy(np.load(path)).to(device())
 
 
-def untrained(seed: int, size: int = 32) -> Embedder:
-    """The network that all begin from: no head, random weights but for the whitening."""
+def untrained(images: Tensor, seed: int, widths: tuple[int, int, int] = WIDTHS) -> Embedder:
+    """The network that all begin from: no head, random weights but for the whitening.
+
+    images : uint8 N×H×W×3, whose patches it whitens.
+    """
     torch.manual_seed(seed)
-    module = CompactCNN(None, WIDTHS, size)
-    preprocess = Preprocess(size, PHOTO_MEAN, PHOTO_STD)
-    module.whiten_from(preprocess(scenes()[0][:2000]).cpu())
+    module = CompactCNN(None, widths)
+    preprocess = Preprocess(module.size, PHOTO_MEAN, PHOTO_STD)
+    module.whiten_from(preprocess(images[:2000]).cpu())
     module.to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Embedder("cnn without labels", module.dim, "random", preprocess, module.eval())
 
 
 def learn(setting: Setting, seed: int) -> tuple[Embedder, Embedder, dict[str, Any]]:
     """Train by a setting: the network, the same with its projection head, and how it went."""
-    model = untrained(seed)
     images, things = scenes()
+    model = untrained(images, seed)
     learner = Projected(cast(CompactCNN, model.module), setting.head)
     others = elsewhere() if setting.method == "new background" else None
     sampler = shuffled(len(images), setting.batch, seed)
     draw: Any = ViewPairs(images, setting.views, sampler, others)
-    module: torch.nn.Module = learner
-    loss: Any = TwoViews(setting.temperature)
-    if setting.method == "moco":
-        module = MoCo(learner, setting.momentum)
-        loss = Queue(setting.queue, setting.head or model.dim, setting.temperature)
-    elif setting.method == "attraction":
-        loss = attraction
-    elif setting.method == "supervised":  # as many pictures a step as the others have views
+    module, loss = taught_by(setting, learner)
+    if setting.method == "supervised":  # as many pictures a step as the others have views
         module = Projected(learner.trunk, None)
         loss = TripletAndCrossEntropy(things.max() + 1, model.dim)
         draw = Labelled(images, things, setting.views, setting.batch * 2, seed)
@@ -98,6 +95,15 @@ def learn(setting: Setting, seed: int) -> tuple[Embedder, Embedder, dict[str, An
     dim = setting.head or model.dim
     projected = Embedder("projected", dim, "random", model.preprocess, AfterHead(learner).eval())
     return model, projected, history.record()
+
+
+def taught_by(setting: Setting, learner: Projected) -> tuple[torch.nn.Module, Any]:
+    """What learns from pairs of views, and its loss."""
+    if setting.method == "moco":
+        dim = setting.head or learner.trunk.dim
+        queue = Queue(setting.queue, dim, setting.temperature)
+        return MoCo(learner, setting.momentum), queue
+    return learner, attraction if setting.method == "attraction" else TwoViews(setting.temperature)
 
 
 def attraction(vectors: Tensor, labels: Tensor) -> Tensor:

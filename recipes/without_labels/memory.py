@@ -5,24 +5,22 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from recipes.without_labels.learn import scenes, untrained
+from recipes.without_labels.learn import scenes, taught_by, untrained
 from recipes.without_labels.settings import Setting
 from utils.cnn import CompactCNN
-from utils.contrast import MoCo, Projected, Queue, TwoViews, ViewPairs
+from utils.contrast import MoCo, Projected, ViewPairs
 from utils.triplet import shuffled
 
 
 def kept_for_backward(setting: Setting) -> dict[str, Any]:
     """MiB that autograd keeps of one step in float32, and those of a queue and a second network."""
     images, _ = scenes()
-    learner = Projected(cast(CompactCNN, untrained(0).module), setting.head)
-    module: torch.nn.Module = learner
-    loss: Any = TwoViews(setting.temperature)
+    learner = Projected(cast(CompactCNN, untrained(images, 0).module), setting.head)
+    module, loss = taught_by(setting, learner)
     standing = 0
-    if setting.method == "moco":
-        module, loss = MoCo(learner), Queue(setting.queue, setting.head or 0)
+    if isinstance(module, MoCo):
         standing = loss.keys.nbytes + sum(p.nbytes for p in module.follower.parameters())
-        loss.put(torch.randn(setting.queue, setting.head or 0))
+        loss.put(torch.randn_like(loss.keys))
     x, labels = ViewPairs(images.cpu(), setting.views, shuffled(len(images), setting.batch))(0)
     held: dict[int, int] = {}
 

@@ -1,11 +1,21 @@
 """From the finished runs to results/without_labels.json and the two models."""
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
 
-from recipes.without_labels.learn import file_of, kept, pictures, probe, scores, untrained
+from recipes.without_labels.learn import (
+    ALL_SPLITS,
+    file_of,
+    kept,
+    pictures,
+    probe,
+    scenes,
+    scores,
+    untrained,
+)
 from recipes.without_labels.memory import kept_for_backward
 from recipes.without_labels.settings import GROUPS, LONGER, QUEUE, SEEDS, WIDTHS, Setting
 from tools.record import provenance, write_json
@@ -15,8 +25,6 @@ from utils.embed import colour_histogram, pixel_vectors
 from utils.embedder import MODELS
 from utils.metrics import recall_at_k
 from utils.models import save_compact
-
-SPLITS = ("train", "validation", "test")
 
 
 def report() -> None:
@@ -48,6 +56,7 @@ def records(setting: Setting) -> list[dict[str, Any]]:
     return [kept(setting, seed) for seed in range(SEEDS) if file_of(setting, seed).exists()]
 
 
+@cache  # a setting stands in several groups
 def over_seeds(setting: Setting) -> dict[str, Any]:
     """Every score as its mean, lowest and highest over the seeds, and how cosines went."""
     runs = records(setting)
@@ -88,11 +97,13 @@ def without_training() -> dict[str, Any]:
         for way, (look, metric) in ways.items():
             found = float(recall_at_k(look(test), test.labels, metric=metric))
             told.setdefault(way, {})[name] = found
-    labels = {s: pictures("scenes", s).relabel("category").labels for s in SPLITS}
+    labels = {s: pictures("scenes", s).relabel("category").labels for s in ALL_SPLITS}
     for way, look in (("pixels", pixel_vectors), ("colour histogram", colour_histogram)):
-        vectors = {s: look(pictures("scenes", s)) for s in SPLITS}
+        vectors = {s: look(pictures("scenes", s)) for s in ALL_SPLITS}
         told[way]["probe"] = probe(vectors, labels)["test"]
-    told["untrained"] = summary([scores(untrained(seed)) for seed in range(SEEDS)])["test"]
+    told["untrained"] = summary([scores(untrained(scenes()[0], seed)) for seed in range(SEEDS)])[
+        "test"
+    ]
     most = np.bincount(labels["train"]).argmax()
     return told | {"most frequent": {"probe": float((labels["test"] == most).mean())}}
 

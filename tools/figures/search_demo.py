@@ -13,7 +13,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from PIL import Image
 
-from tools.figures.shared import BIG, bare, larger, rows_of, save, searched
+from tools.figures.shared import BIG, bare, larger, rows_of, save, save_page, searched
 from tools.serving import app_served
 from tools.slides import browser
 from utils.app import Search
@@ -115,13 +115,8 @@ def app() -> None:
             page.locator('.la-side [title="panda/noto.png"]').click()
             page.locator('.la-top .la-figure:has-text("panda")').wait_for()
             page.wait_for_timeout(500)
-            shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    figure = Shown(figsize=(11, 11 * shot.height / shot.width))
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.imshow(shot)
-    bare(axes)
-    told = "The search app: a panda, its ten answers, and all that can be set"
-    save(figure, "app", told, dpi=round(shot.width / 11))
+            told = "The search app: a panda, its ten answers, and all that can be set"
+            save_page(page, "app", told)
 
 
 def why() -> None:

@@ -32,12 +32,12 @@ from tools.figures.serve_it_drawings import (
     whose_fault,
     workers,
 )
-from tools.figures.shared import BIG, bare, save, without_openmoji
+from tools.figures.shared import BIG, save, save_page, without_openmoji
 from tools.serving import free_port, served
 from tools.slides import browser
 from utils.app.widgets import png
 from utils.images import load_images
-from utils.plots.style import GREY, RIGHT, Shown
+from utils.plots.style import GREY, RIGHT
 
 ASKED = "noto/lion"
 
@@ -77,13 +77,8 @@ def service_page() -> None:
         page.locator("#file").set_input_files([file])
         page.locator("#results li").nth(9).wait_for()
         page.wait_for_function("[...document.images].every(image => image.complete)")
-        shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    figure = Shown(figsize=(11, 11 * shot.height / shot.width))
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.imshow(shot)
-    bare(axes)
-    told = "The service's page in a browser: a lion that was dropped on it, and its ten answers"
-    save(figure, "service_page", told, dpi=round(shot.width / 11))
+        told = "The service's page in a browser: a lion that was dropped on it, and its ten answers"
+        save_page(page, "service_page", told)
 
 
 def contract() -> None:

@@ -10,12 +10,13 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from playwright.sync_api import Page
 
 from utils import ROOT
 from utils.embed import embed
 from utils.images import ImageSet, load_images
 from utils.models import load_model
-from utils.plots.style import DPI, STYLE
+from utils.plots.style import DPI, STYLE, Shown
 
 FIGURES = ROOT / "slides" / "figures"
 BIG = {**STYLE, "font.size": 15}  # a slide shows a figure smaller than a notebook does
@@ -49,6 +50,16 @@ def larger(figure: Figure, by: float) -> None:
     """Make all text larger, for a figure that a slide shows smaller than a notebook does."""
     for text in figure.findobj(Text):
         text.set_fontsize(text.get_fontsize() * by)
+
+
+def save_page(page: Page, name: str, alt: str) -> None:
+    """Write what a browser shows as a figure, pixel for pixel."""
+    shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    figure = Shown(figsize=(11, 11 * shot.height / shot.width))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.imshow(shot)
+    bare(axes)
+    save(figure, name, alt, dpi=round(shot.width / 11))
 
 
 def save(figure: Figure, name: str, alt: str = "", dpi: int = 2 * DPI) -> None:

@@ -1,6 +1,5 @@
 """The pictures and drawings of the deck of lesson 09; its charts are beside this file."""
 
-import io
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -12,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from tools.figures.shared import BIG, bare, larger, save, searched, without_openmoji
+from tools.figures.shared import BIG, bare, larger, save, save_page, searched, without_openmoji
 from tools.figures.words_and_pictures_charts import CHARTS
 from tools.serving import app_served
 from tools.slides import browser
@@ -203,13 +202,8 @@ def text_box() -> None:
             page.get_by_placeholder(WORDS).press("Enter")
             page.locator('.la-main > .la-tiles .la-tile:has-text("red apple")').first.wait_for()
             page.wait_for_timeout(800)
-            shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    figure = Shown(figsize=(11, 11 * shot.height / shot.width))
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.imshow(shot)
-    bare(axes)
-    told = "The search app, asked in words for maçã vermelha, and its ten answers"
-    save(figure, "text_box", told, dpi=round(shot.width / 11))
+            told = "The search app, asked in words for maçã vermelha, and its ten answers"
+            save_page(page, "text_box", told)
 
 
 def ten_for_a_user() -> None:

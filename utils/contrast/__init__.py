@@ -2,7 +2,7 @@
 
 from utils.contrast.losses import alike, info_nce, nt_xent
 from utils.contrast.moco import MoCo, Projected, Queue, TwoViews, with_projection
-from utils.contrast.views import ViewPairs, Views, blur, colour, crop, flip
+from utils.contrast.views import ViewPairs, Views, as_pictures, blur, colour, crop, flip
 
 __all__ = [
     "MoCo",
@@ -12,6 +12,7 @@ __all__ = [
     "ViewPairs",
     "Views",
     "alike",
+    "as_pictures",
     "blur",
     "colour",
     "crop",

@@ -7,6 +7,7 @@ Visual Representations", appendix A), for whole batches and on any device.
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -123,6 +124,11 @@ class Views:
         mean = torch.tensor(self.mean, device=x.device).view(3, 1, 1)
         std = torch.tensor(self.std, device=x.device).view(3, 1, 1)
         return (x - mean) / std
+
+
+def as_pictures(views: Tensor) -> np.ndarray:
+    """What `Views.pixels` gives, to look at: float N×3×h×w in 0..1 → uint8 N×h×w×3."""
+    return (views.clamp(0, 1) * 255).byte().permute(0, 2, 3, 1).cpu().numpy()
 
 
 @dataclass(frozen=True)

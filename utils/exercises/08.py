@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from utils.cnn import CompactCNN
-from utils.contrast import Views
+from utils.contrast import Views, as_pictures
 from utils.embed import embed
 from utils.embedder import Embedder
 
@@ -93,7 +93,7 @@ def grade_3(recipe: Callable[..., Any]) -> str | None:
             "training. Return the model that you gave to with_projection, not what it returned."
         )
     torch.manual_seed(2)
-    seen = (Views().pixels(again.repeat(2, 1, 1, 1)) * 255).byte().permute(0, 2, 3, 1).numpy()
+    seen = as_pictures(Views().pixels(again.repeat(2, 1, 1, 1)))
     vectors = embed(model, seen, cache=False)
     if not np.isfinite(vectors).all():
         return "Some embeddings are no numbers."
