@@ -35,6 +35,7 @@ COLAB = {
     "pandas": "2.2.2",
     "pillow": "11.3.0",
     "platformdirs": "4.9.2",
+    "pytorch-metric-learning": None,
     "qdrant-client": None,
     "rembg": None,
     "safetensors": "0.7.0",

@@ -1,17 +1,23 @@
 """What the project says of itself is true: ranges, links, licences, sizes."""
 
+import ast
+import importlib.metadata
 import json
 import re
 import subprocess
+import sys
 import tomllib
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from utils import ROOT
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 CONDA_NAMES = {"pytorch": "torch", "py-opencv": "opencv-python-headless"}
+LESSONS = sorted((ROOT / "lessons").glob("[0-9][0-9]_*.py"))
 CARDS = sorted(path for path in (ROOT / "models").glob("*.json"))
 
 
@@ -27,6 +33,36 @@ def test_conda_and_pip_users_get_the_same_ranges():
     project = PYPROJECT["project"]
     wanted = {*project["dependencies"], *project["optional-dependencies"]["lab"], "pip"}
     assert ranges == wanted | {"python" + project["requires-python"]}
+
+
+def brought_by(requirements):
+    """Names of the distributions that pip installs for these, and for what they require in turn."""
+    names, asked = set(), [Requirement(one) for one in requirements]
+    while asked:
+        requirement = asked.pop()
+        name = canonicalize_name(requirement.name)
+        needed = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+        if not needed or name in names:
+            continue
+        names.add(name)
+        asked += [Requirement(one) for one in importlib.metadata.requires(name) or []]
+    return names
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
+def test_what_a_lesson_imports_is_installed_with_the_course(lesson):
+    """Else it runs here, where maintainers' packages are, and on no student's machine."""
+    project = PYPROJECT["project"]
+    extras = project["optional-dependencies"]
+    installed = brought_by(project["dependencies"] + extras["lab"] + extras["serve"])
+    providers = importlib.metadata.packages_distributions()
+    nodes = list(ast.walk(ast.parse(lesson.read_text("utf-8"))))
+    modules = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    modules |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+    roots = {module.partition(".")[0] for module in modules} - sys.stdlib_module_names
+    for module in roots - {"utils", "service"}:
+        given = {canonicalize_name(name) for name in providers[module]}
+        assert given & installed, f"{module} comes with {given}, which the course does not install"
 
 
 def test_every_local_link_in_the_pages_leads_somewhere():
