@@ -1035,7 +1035,7 @@ exercise("03.2", name_them)
 # `Embedder`. The parts are all here: `whiten_from`, `Batches`, `shuffled`, `cut_out`, `TripletAndCrossEntropy`, `train`. Choose width, batch, augmentation and learning rate by what the cell after the grader
 # prints for held-out photos. On Colab choose a GPU under Runtime and set `BIG = True`; without, the cell runs the same code on a few scenes. `train` uses half precision on a GPU; try
 # `module.compile()` too, and see whether it pays. *(Our own recipe, `recipes/cnn_photos.py`, reaches {{results:cnn_photos.cnn-photos.recall_at_1:.3f}} on the JPEG version in {{results:cnn_photos.epochs:d}} epochs and
-# {{results:cnn_photos.seeds.0.seconds:.0f}} seconds of two cores. On a GPU that it shared with ten other trainings the same took {{results:cifar10_gpu.settings.as shipped.seconds:.0f}} s, and reached {{results:cifar10_gpu.settings.as shipped.metrics.recall_at_1:.3f}}. On CIFAR-10's own pixels nobody
+# {{results:cnn_photos.seeds.0.seconds:.0f}} seconds of two cores. On a GPU that it shared with ten other trainings the same took {{results:cifar10.runs.as shipped, GPU.seconds:.0f}} s, and reached {{results:cifar10.runs.as shipped, GPU.metrics.recall_at_1:.3f}}. On CIFAR-10's own pixels nobody
 # has run it yet: tell us.)*
 
 # %%
