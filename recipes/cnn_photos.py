@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from recipes.evaluate import baselines, retrieval
+from recipes.graphs import graphed
 from tools.record import provenance, write_json
 from utils import ROOT
 from utils.cnn import CompactCNN
@@ -65,7 +66,7 @@ def learn(
     module = CompactCNN(widths=widths)
     module.whiten_from(preprocess(torch.from_numpy(photos.images[:2000])))
     module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    model = Embedder("cnn-photos", module.dim, "random", preprocess, module)
+    model = graphed(Embedder("cnn-photos", module.dim, "random", preprocess, module), BATCH)
     sampler = shuffled(len(photos), BATCH, seed)
     named = "" if widths == WIDTHS else "-".join(map(str, widths)) + "-"
     per_epoch = len(photos) // BATCH

@@ -33,6 +33,7 @@ from torch import nn
 from recipes.cnn_photos import BATCH as OUR_BATCH
 from recipes.cnn_photos import learn, split_photos
 from recipes.evaluate import retrieval
+from recipes.graphs import graphed
 from tools.record import provenance, write_json
 from utils import ROOT
 from utils.course import measured
@@ -76,7 +77,7 @@ def siamese(backbone: str, dim: int, seed: int) -> Embedder:
     module.fc = nn.Linear(module.fc.in_features, dim)
     source = "downloaded" if weights else "random"
     module.to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Embedder(backbone, dim, source, Preprocess(32, HALF, HALF), module)
+    return graphed(Embedder(backbone, dim, source, Preprocess(32, HALF, HALF), module), BATCH)
 
 
 def by_thesis(
@@ -170,7 +171,7 @@ def cell(backbone: str, dim: int, margin: float, miner: str, epochs: int) -> dic
 
 
 def grid(epochs: int, miner: str, workers: int, done: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The nine cells of ResNet-18, its corners first, and the deepest that fell.
+    """The deepest cell that fell, and the nine of ResNet-18, its corners first.
 
     Cells that are done are kept; yields all there are after each, so that nothing is lost.
     """
@@ -178,7 +179,7 @@ def grid(epochs: int, miner: str, workers: int, done: dict[str, Any]) -> Iterato
     cells = sorted(cells, key=lambda c: c[1] == 0.3)
     asked = {
         f"{net}, {dim}, margin {margin}".replace(".", "_"): (net, dim, margin)  # a key for marks
-        for net, dim, margin in [*(("resnet18", *c) for c in cells), ("resnet50", 512, 0.5)]
+        for net, dim, margin in [("resnet50", 512, 0.5), *(("resnet18", *c) for c in cells)]
     }
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         missing = [name for name in asked if name not in done]
