@@ -120,7 +120,7 @@ print(codes)
 check("Ten lines answer 500, as if the fault were ours", set(codes.values()) == {500})
 
 # %% [markdown]
-# A number from 500 on says: *our* fault, perhaps try again. But the fault is the sender's, and that has numbers from 400 on. Worse is what these lines would do with a picture of a gigabyte, with a million of pictures at a time, and with a file of 2 kB that unfolds to 50,000 × 50,000 pixels (a **decompression bomb**).
+# A number from 500 on says: *our* fault, perhaps try again. But the fault is the sender's, and that has numbers from 400 on. Worse is what these lines would do with a picture of a gigabyte, with a million of pictures at a time, and with a file of 50 kB that unfolds to 20,000 × 20,000 pixels (a **decompression bomb**).
 #
 # ## 3 · The service
 # `service/` is the same idea with the rest in place. It checks the size before it reads, the format before it decodes, and the number of pixels before it unfolds them; it keeps no picture that it is asked with; the network runs by **ONNX Runtime**, which starts faster than torch. We start it as a process of its own, on a
@@ -344,13 +344,13 @@ process.wait()
 #
 # $$\text{serverless} = n \cdot \left( t \cdot \text{GB} \cdot p_{\text{GB s}} + p_{\text{request}} \right), \qquad \text{standing} = \left\lceil \frac{n}{\text{what one carries}} \right\rceil \cdot p_{\text{month}}$$
 #
-# A benchmark measured the time on one core and what a server of two cores carries; the prices are of AWS's list of 2025. Put in yours.
+# A benchmark measured the time on one core and what a server of two cores carries; the prices are of AWS's list of 2025, the server's that of a t3.small, which may use a fifth of its two cores on average: at full load it costs several times as much. Put in yours.
 
 # %%
 from utils.course import measured
 
 service = measured("service")
-prices, memory = service["cost"]["prices"], service["cost"]["lambda_memory_mb"] / 1000
+prices, memory = service["cost"]["prices"], service["cost"]["lambda_memory_mb"] / 1024
 seconds = service["lambda"]["answer_milliseconds"] / 1000
 
 
@@ -455,7 +455,7 @@ exercise("10.3", slowest)
 #
 # <details><summary>2. Why is the number of pixels checked before the picture is decoded?</summary>
 #
-# A file of a few kilobytes may unfold to gigabytes of one colour. Its header tells width and height without unfolding.
+# A file of some fifty kilobytes may unfold to more than a gigabyte of one colour. Its header tells width and height without unfolding.
 # </details>
 #
 # <details><summary>3. The service answers "added" and then writes to the disk, a millisecond later. What is wrong?</summary>

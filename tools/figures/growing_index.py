@@ -88,7 +88,9 @@ def walk_to_lion() -> None:
                 axes.add_patch(frame)
         axes.set(xlim=(-0.04, 1.94), ylim=(-0.04, 1.04), aspect="equal")
         bare(axes)
-    told = f"{len(some)} drawings on a map, linked to near ones, and a walk of {len(path)} steps"
+    told = (
+        f"{len(some)} drawings on a map, linked to near ones, and a walk of {len(path) - 1} steps"
+    )
     save(figure, "walk_to_lion", f"{told} to a lion", dpi=110)
 
 
@@ -149,7 +151,7 @@ def cells() -> None:
 def graph_walk() -> None:
     path = walk(QUERY, plane(), linked(), corner(), ef=1)[1]
     compared = len({near for at in path for near in [at, *linked()[at]]})
-    title = f"{len(path)} steps through 400 points, {compared} of them compared"
+    title = f"{len(path) - 1} steps through 400 points, {compared} of them compared"
     figure = show_walk(plane(), linked(), path, QUERY, title=title)
     larger(figure, 1.3)
     save(figure, "graph_walk", figure.alt, dpi=120)  # a thousand lines weigh a lot

@@ -41,9 +41,10 @@ def flip(x: Tensor) -> Tensor:
 
 
 def colour(x: Tensor, strength: float) -> Tensor:
-    """Brightness, contrast, saturation and hue of each picture changed; a fifth of them grey.
+    """Brightness, contrast, saturation and hue of each picture changed; some of them grey.
 
-    strength : 1 is SimCLR's own: factors of .2 to 1.8, and hues turned by up to a fifth.
+    strength : 1 is SimCLR's own: factors of .2 to 1.8, hues turned by up to a fifth, a fifth of
+        the pictures grey; all in proportion.
     """
     n, device = len(x), x.device
 

@@ -40,9 +40,9 @@ class FaissIndex:
     ----------
     kind : "flat" compares with every vector. "ivf" (inverted file; Jégou et al. 2011) sorts the
         vectors into `nlist` lists by k-means and looks into the `nprobe` nearest. "hnsw" (Malkov &
-        Yashunin 2016) walks a graph of `M` links a vector, keeping the `ef` best on the way
-        (`ef_construction` while it is built). "pq" (product quantisation; Jégou et al. 2011) is
-        "ivf" with each vector kept as `m` bytes.
+        Yashunin 2016) walks a graph of `M` links a vector (twice as many on the lowest layer),
+        keeping the `ef` best on the way (`ef_construction` while it is built). "pq" (product
+        quantisation; Jégou et al. 2011) is "ivf" with each vector kept as `m` bytes.
     metric : "cosine" or "euclidean". model : as for `ExactIndex`.
     knobs : those of the kind, see `KNOBS`; `index.knobs["nprobe" or "ef"]` may change at any time.
 

@@ -54,7 +54,7 @@ def show_walk(
         axes.set(xticks=[], yticks=[], aspect="equal")
         axes.spines[:].set_visible(False)
         put_title(figure, title)
-    told = f"{len(path)} steps of a walk over {len(xy)} points to a query"
+    told = f"{len(path) - 1} steps of a walk over {len(xy)} points to a query"
     return show(figure, f"{title or 'Walk'}: {told}")
 
 
