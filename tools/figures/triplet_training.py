@@ -227,7 +227,8 @@ def duel() -> None:
     whiskers = {name: way["recall_at_1_interval"] for name, way in ways.items()}
     unit = "leave-one-out top-1, CIFAR-10 (JPEG)"
     figure = show_bars(values, intervals=whiskers, unit=unit)
-    larger(figure, 1.1)
+    figure.set_figheight(4.4)
+    larger(figure, 1.25)
     save(figure, "duel", f"{unit}: {percent(values)}")
 
 
