@@ -84,13 +84,13 @@ def test_a_map_of_other_pictures_is_refused(pictures):
 
 def test_a_walk_is_drawn_with_its_steps_its_links_and_its_query():
     xy, links = np.array([[0, 0], [1, 0], [1, 1], [0, 2.0]]), [[1], [0, 2], [1, 3], [2]]
-    figure = show_walk(xy, links, [0, 1, 2], np.array([1.1, 1.1]), title="Three steps")
+    figure = show_walk(xy, links, [0, 1, 2], np.array([1.1, 1.1]), title="Two steps")
     axes = figure.axes[0]
     assert [text.get_text() for text in axes.texts] == ["1", "2", "3"]
     assert len(axes.collections[0].get_segments()) == 3  # each link once
     assert axes.lines[0].get_xydata().tolist() == xy[[0, 1, 2]].tolist()
     assert axes.get_legend().get_texts()[0].get_text() == "query"
-    assert figure.alt == "Three steps: 3 steps of a walk over 4 points to a query"
+    assert figure.alt == "Two steps: 2 steps of a walk over 4 points to a query"
 
 
 def test_a_frontier_joins_each_kind_in_the_order_of_its_knob():
