@@ -646,14 +646,11 @@ check("Our recipe is ahead by more than three points", ahead > 0.03)
 # table. Will they move a network that has seen no ImageNet?*
 
 # %%
-cells = {
-    name.replace("resnet", "ResNet-").replace("_", "."): cell
-    for name, cell in measured("thesis_grid")["cells"].items()
-}
-*small, deep = sorted(cells, key=lambda name: "ResNet-50" in name)
+cells = measured("thesis_grid")["cells"]
+*small, deep = cells
 found = [cells[name]["recall_at_1"] for name in small]
 show_bars(
-    {name: cells[name]["recall_at_1"] for name in [*small, deep]},
+    {name: cell["recall_at_1"] for name, cell in cells.items()},
     unit="leave-one-out top-1, CIFAR-10 (JPEG)",
     intervals={name: cell["recall_at_1_interval"] for name, cell in cells.items()},
     title=f"From a random start {min(found):.2f} to {max(found):.2f}; the deep cell {cells[deep]['recall_at_1']:.2f}",

@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1, help="runs side by side")
     parser.add_argument("--epochs", type=int, help="for all of them, to try the recipe out")
     options = parser.parse_args()
-    path = ROOT / "results/cifar10.json"
+    runs = measured("cifar10")["runs"]
     record = provenance() | {
         "data": "CIFAR-10 (JPEG)",
         "what": "leave-one-out retrieval among the 10,000 test photos, by class",
@@ -56,9 +56,8 @@ def main() -> None:
         shorter = {"epochs": options.epochs} if options.epochs else {}
         asked = {pool.submit(run, **(RUNS[name] | shorter)): name for name in options.runs}
         for done in as_completed(asked):
-            kept = measured("cifar10")["runs"] if path.exists() else {}
-            runs = kept | {asked[done]: done.result() | {"side by side": options.workers}}
-            write_json(path, record | {"runs": {name: runs[name] for name in RUNS if name in runs}})
+            runs[asked[done]] = done.result() | {"side by side": options.workers}
+            write_json(ROOT / "results/cifar10.json", record | {"runs": runs})
 
 
 if __name__ == "__main__":

@@ -171,18 +171,19 @@ def cell(backbone: str, dim: int, margin: float, miner: str, epochs: int) -> dic
 
 
 def grid(epochs: int, miner: str, workers: int, done: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The deepest cell that fell, and the nine of ResNet-18, its corners first.
+    """The nine cells of ResNet-18, its corners first, and the deepest that fell.
 
     Cells that are done are kept; yields all there are after each, so that nothing is lost.
     """
     cells = sorted(itertools.product((64, 128, 512), (0.1, 0.3, 0.5)), key=lambda c: 128 in c)
     cells = sorted(cells, key=lambda c: c[1] == 0.3)
     asked = {
-        f"{net}, {dim}, margin {margin}".replace(".", "_"): (net, dim, margin)  # a key for marks
-        for net, dim, margin in [("resnet50", 512, 0.5), *(("resnet18", *c) for c in cells)]
+        f"ResNet-{depth}, {dim}, margin {margin}": (f"resnet{depth}", dim, margin)
+        for depth, dim, margin in [*((18, *c) for c in cells), (50, 512, 0.5)]
     }
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         missing = [name for name in asked if name not in done]
+        missing.sort(key=lambda name: "ResNet-50" not in name)  # it takes longest
         runs = {pool.submit(cell, *asked[name], miner, epochs): name for name in missing}
         for run in as_completed(runs):
             done = done | {runs[run]: run.result()}
@@ -204,7 +205,7 @@ def main() -> None:
         what = f"cells of Table 4.1, the schedule scaled to {options.grid} epochs"
         asked = {"what": what, "spread": "one seed", "epochs": options.grid, "miner": options.mine}
         path = ROOT / "results/thesis_grid.json"
-        kept = measured("thesis_grid") if path.exists() else {}
+        kept = measured("thesis_grid")
         done = kept["cells"] if all(kept.get(key) == asked[key] for key in asked) else {}
         for cells in grid(options.grid, options.mine, options.workers, done):
             write_json(path, record | asked | {"cells": cells})

@@ -88,10 +88,8 @@ def walk_to_lion() -> None:
                 axes.add_patch(frame)
         axes.set(xlim=(-0.04, 1.94), ylim=(-0.04, 1.04), aspect="equal")
         bare(axes)
-    told = (
-        f"{len(some)} drawings on a map, linked to near ones, and a walk of {len(path) - 1} steps"
-    )
-    save(figure, "walk_to_lion", f"{told} to a lion", dpi=110)
+    told = f"{len(some)} drawings on a map, linked to near ones, and a walk of "
+    save(figure, "walk_to_lion", f"{told}{len(path) - 1} steps to a lion", dpi=110)
 
 
 def dotted(title: str, near: np.ndarray) -> tuple[Shown, Axes]:

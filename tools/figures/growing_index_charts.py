@@ -182,9 +182,10 @@ def machines(n: int, structure: str, least: float = 0.9) -> int:
     """As lesson 07 has it: shards by memory, machines by shards × replicas or by cores."""
     fits = {size: [r for r in rows(size, structure) if r["recall"] >= least] for size in sizes()}
     seconds = [min(r["milliseconds"] for r in fits[size]) / 1000 for size in sizes()]
-    slope, start = np.polyfit(np.log(sizes()), np.log(seconds), 1)
     if structure == "exact":
         slope, start = 1.0, np.log(seconds[-1] / sizes()[-1])
+    else:
+        slope, start = np.polyfit(np.log(sizes()), np.log(seconds), 1)
     weight = fits[sizes()[-1]][0]["bytes_per_vector"]
     shards = np.ceil(n * weight / (0.7 * MACHINE["memory"]))
     each = np.exp(start) * (n / shards) ** max(slope, 0)

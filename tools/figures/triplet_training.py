@@ -219,10 +219,9 @@ def table_4_1() -> None:
 
 def duel() -> None:
     """Our recipe and the thesis's for the same time, and cells of its table on a GPU."""
-    kept, cells = measured("thesis"), measured("thesis_grid")["cells"]
+    kept = measured("thesis")
     ways = {"our recipe": kept["ours"], "its recipe": kept["thesis"]}
-    order = sorted(cells, key=lambda name: "resnet50" in name)
-    ways |= {n.replace("resnet", "ResNet-").replace("_", "."): cells[n] for n in order}
+    ways |= measured("thesis_grid")["cells"]
     values = {name: way["recall_at_1"] for name, way in ways.items()}
     whiskers = {name: way["recall_at_1_interval"] for name, way in ways.items()}
     unit = "leave-one-out top-1, CIFAR-10 (JPEG)"
