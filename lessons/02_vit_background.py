@@ -310,9 +310,9 @@ check(
 # That is no law, and here the intervals overlap. Take the token that the training took; where it took neither, try both on validation data.
 #
 # ### A small transformer on little data
-# Ours has {{results:vit_scenes.parameters:,}} parameters, twice the CNN's. It saw the same two thousand drawings in scenes, and had help: **distillation** (Hinton et al. 2015).
+# Ours has {{results:vit_scenes.parameters:,}} parameters, twice the CNN's. It saw the same two thousand drawings in scenes, and had help, **distillation** (Hinton et al. 2015), on these and on 25,000 photos of CIFAR-10.
 # The CNN was its teacher; [CLS] learned to point where the CNN's embedding points, and each patch token where the CNN's map points at that place.
-# A recipe has also trained it from the labels alone, with the same number of steps. *Where do you expect the three?*
+# A recipe has also trained it from the labels alone, without those photos, with the same number of steps. *Where do you expect the three?*
 
 # %%
 from utils.course import measured
@@ -335,9 +335,9 @@ check("Taught by a CNN a transformer finds more than from labels alone", found[1
 check("… and less than its teacher", found[1] < found[2])
 
 # %% [markdown]
-# What a CNN has built in, neighbourhood and sameness of places, a transformer must learn from examples, and two thousand drawings are few. On
+# What a CNN has built in, neighbourhood and sameness of places, a transformer must learn from examples, and two thousand drawings, even with 25,000 small photos, are few. On
 # ImageNet alone ViT-B/16 still loses to a ResNet of its size; with 300 million pictures it wins (Dosovitskiy et al. 2021).
-# With `BIG = True` this lesson uses such a one.
+# With `BIG = True` this lesson uses one that learned from the 14 million pictures of ImageNet-21k.
 #
 # ## 3 · What does a score say?
 # The **cosine** of two embeddings is their product over their lengths: from −1 for opposite directions over 0 for right angles to 1 for the
@@ -673,11 +673,11 @@ print(
 check("mAP@R rises as well", BIG or rise.interval()[0] > 0)
 
 # %% [markdown]
-# So they do win, though in section 1 they followed the background in one scene of a hundred. **To follow the background and to be disturbed by it are two things**: a
+# So both have something to win, as the true masks show, though in section 1 they followed the background in one scene of a hundred. **To follow the background and to be disturbed by it are two things**: a
 # network that ignores what a meadow is still has to find the lion in front of it.
 #
 # Alpha matting, which takes half a minute for all scenes, was measured in a recipe: with its masks the CNN gains {{results:vit_background.experiment.cnn.found, alpha matting, white.gain:+.3f}}, the
-# transformer {{results:vit_background.experiment.vit.found, alpha matting, white.gain:+.3f}}.
+# transformer {{results:vit_background.experiment.vit.found, alpha matting, white.gain:+.3f}}, whose interval still holds zero.
 
 # %% [markdown]
 # ### Whom does it help, whom does it hurt?
@@ -1025,8 +1025,8 @@ check("The CNN's maps match better than pixels", BIG or correct["CNN maps"] > co
 
 # %% [markdown]
 # The CNN's maps are the better map here: at this depth each place still sees a small part of the picture. The transformer's tokens have mixed the whole picture
-# six times over, and what they say of their own place is no more than its pixels do. Large transformers trained without labels do this far better: the tokens of
-# DINO and DINOv2 match parts across photographs (Amir et al. 2022). *So which part matches which is not a gift of the architecture, but of the training, again.*
+# six times over, and what they say of their own place is less than its pixels do. Large transformers trained without labels do this far better: the tokens of
+# DINO match parts across photographs (Amir et al. 2022), and those of DINOv2 too (Oquab et al. 2023). *So which part matches which is not a gift of the architecture, but of the training, again.*
 #
 # ## Exercises
 # ### Exercise 02.1 · Paste
@@ -1108,7 +1108,7 @@ progress()
 
 # %% [markdown]
 # ## In one paragraph
-# Whether the background decides is up to the training: pixels, colours and random weights follow it, networks that saw each thing before many grounds do not. Removing it
+# Whether the background decides is up to the training: colours and random weights follow it, pixels toss a coin, networks that saw each thing before many grounds do not. Removing it
 # helps even these, as far as the masks are good. A mask is the answer of a network to what it was taught to call foreground; outside of that it fails, and
 # only looking shows it. A Vision Transformer cuts a picture into words, adds positions, and lets every token take from every other; on little data it needs a teacher. A cosine
 # orders the answers of one network. It is no percentage, and for a verdict it needs a threshold from validation pairs and the base rate in mind.

@@ -31,7 +31,9 @@ from utils.images import load_images
 from utils.models import load_model
 from utils.plots import show_grid
 
-scenes = load_images("scenes", split="test")  # things that none of our trainings has seen
+scenes = load_images(
+    "scenes", split="test"
+)  # things of which none of our trainings has seen a drawing
 photos = load_model("cnn-photos")
 vectors = embed(photos, scenes)
 a, p, n = (scenes.ids.index(id) for id in ("noto/lion", "fluent/lion", "noto/volleyball"))
@@ -117,7 +119,7 @@ check(
 )
 
 # %% [markdown]
-# It asks for absolute distances: *all* lions in one point, whatever they look like. The **triplet loss** (Weinberger & Saul 2005; made popular by FaceNet, Schroff et al. 2015, with squared distances) only asks for an order, the
+# It asks for absolute distances: *all* lions in one point, whatever they look like. The **triplet loss** (Weinberger, Blitzer & Saul 2005; made popular by FaceNet, Schroff et al. 2015, with squared distances) only asks for an order, the
 # positive nearer than the negative, by a margin *α*:
 #
 # $$L = \max\big(0,\; d(a, p) - d(a, n) + \alpha\big)$$
@@ -427,8 +429,8 @@ show_bars(
 )
 
 # %% [markdown]
-# A ball of a hundredth's size still has an order, and on its way there the network even learned. So recall alone does not show a collapse. **A loss that rests at the margin does, and a
-# mean cosine near 1.**
+# A ball of a hundredth's size still has an order, and on its way there the network even learned. So recall alone does not show a collapse. **With the hardest triplets a loss that rests at the margin does, and with any
+# a mean cosine near 1.**
 #
 # ## 3 · Teach it things
 # Now for real. We start from the photo network and take off its last layer, which was made for ten classes of photos. What is left are the averaged maps, which find more than the last layer did. Scenes of the
@@ -589,7 +591,7 @@ check(
 )
 
 # %% [markdown]
-# So we agree about margin and depth. About dimensions the table lets us say its two remarks in one: **it depends on the margin.** (On depth and margins we have measured nothing of our own.) And where the gain is a point, why is it so
+# So we agree about margin and depth. About dimensions the table lets us say its two remarks in one: **it depends on the margin.** (On depth and margins we have only a few runs of our own, from random weights; see below.) And where the gain is a point, why is it so
 # small? Count the classes. Ten points that are to be as far apart as can be need nine dimensions. Our own photo network has 64 numbers; we keep its main directions only. *How many
 # do we need until nothing is lost?*
 
@@ -690,7 +692,7 @@ show_bars(
 check("All that end above .95 mined the hardest triplets", all("batch" in n for n in fallen))
 check("No semi-hard one comes near", max(c for n, c in last.items() if "semi" in n) < 0.5)
 check(
-    "Of the hard ones, those with a squared distance end nearest to one point",
+    "Hard ones, under either schedule: squared ends nearer to one point than plain",
     last["batch-hard, squared, rate cut"] > last["batch-hard, plain, rate cut"]
     and last["batch-hard, squared, rate kept"] > last["batch-hard, plain, rate kept"],
 )
@@ -782,7 +784,7 @@ check(
 )
 
 # %% [markdown]
-# What makes a thing an animal or a tool was hardly to be learned from 364 things; what makes a Noto a Noto was.
+# What makes a thing an animal or a tool was hardly to be learned from 367 things; what makes a Noto a Noto was.
 
 # %% [markdown]
 # The pictures did not change, nor the network below the heads. **An embedding answers the question it was trained on**, and what that question does not need fades.
@@ -1132,9 +1134,9 @@ progress()
 # %% [markdown]
 # ## Quiz
 # **1. Your triplet loss has rested at exactly the margin for an hour. What has happened, and what do you look at first?**
-# <details><summary>Answer</summary>A collapse: all embeddings are the same, every distance is 0, and each triplet costs the margin. Look at the mean cosine of a batch; recall alone may not tell.</details>
+# <details><summary>Answer</summary>With the hardest triplets, a collapse: all embeddings are the same, every distance is 0, and each triplet costs the margin. With semi-hard ones a loss close to the margin may only mean that the classes still mix. Look at the mean cosine of a batch; recall alone may not tell.</details>
 #
-# **2. Why is a batch of 32 classes × 3 pictures better for triplets than 96 pictures drawn at random from 364 classes?**
+# **2. Why is a batch of 32 classes × 3 pictures better for triplets than 96 pictures drawn at random from 367 classes?**
 # <details><summary>Answer</summary>At random four pictures of five have no positive in the batch. In a P×K batch each has K − 1.</details>
 #
 # **3. Batch-hard mining takes the farthest positive. What if a tenth of your labels are wrong?**

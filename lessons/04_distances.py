@@ -1,6 +1,6 @@
 # %% [markdown]
 # # 04 · Which distance should we use?
-# A search compares two rows of numbers, and there are many ways to do that. We try eight of them. On a network that was trained for our pictures the choice hardly matters;
+# A search compares two rows of numbers, and there are many ways to do that. We try eight of them. On a network that was trained for our pictures cosine, Euclid, Manhattan and Mahalanobis find the same to a point or two, and only Chebyshev loses much;
 # on a borrowed one the right way of measuring finds {{results:distances.whitening.gained:.0%}} more right answers, without training the network again.
 #
 # **After this lesson you can**
@@ -372,7 +372,7 @@ check("On its own pictures such a distance is nearly never wrong", fooled > 0.95
 check("On others it is worse than no covariance at all", honest < as_it_is)
 
 # %% [markdown]
-# 270 pictures of 50 things leave only 220 directions in which pictures of one thing differ. Along the other 36 they agree exactly, $\Sigma^{-1}$ weighs those a million times, and they give the label away. So: the covariance from the **training** things; and
+# 270 pictures of 51 things leave only 219 directions in which pictures of one thing differ. Along the other 37 they agree exactly, $\Sigma^{-1}$ weighs those a million times, and they give the label away. So: the covariance from the **training** things; and
 # **shrinkage**, a mixture with the same variance $\bar\sigma^2$ in all directions ($I$ is the unit matrix), its share chosen on the **validation** things:
 #
 # $$\Sigma_s = (1 - s)\, \Sigma + s \, \bar\sigma^2 I$$
@@ -448,6 +448,9 @@ check(
 )
 
 # %% [markdown]
+# Nearly all of it comes without labels, from the total covariance. Here it is whitening and the angle that help; that the covariance is
+# within classes adds hardly anything.
+#
 # Does the same help a network that *was* trained for these things?
 
 # %%
@@ -511,7 +514,7 @@ check(
 )
 
 # %% [markdown]
-# The ten digits are the same in training and test. Our *things* are not. *Does a distance learned on 364 things hold for 200 others?*
+# The ten digits are the same in training and test. Our *things* are not. *Does a distance learned on 367 things hold for 200 others?*
 
 
 # %%
@@ -551,7 +554,7 @@ check("On the things it learned from it finds more", change["train"][0] > 0)
 check("On things it never saw it does not", change["test"][1] < 0.02)
 
 # %% [markdown]
-# With the same 364 things the covariance helped on unseen ones, and this learned matrix did not. Measure what is learned on things it was not learned from.
+# With the same 367 things the covariance helped on unseen ones, and this learned matrix did not. Measure what is learned on things it was not learned from.
 #
 # ## 4 · Many dimensions
 # "Use Manhattan in high dimensions": the advice goes back to Aggarwal, Hinneburg & Keim (2001). In many dimensions everything is about equally far away (lesson 01), and Manhattan keeps more
@@ -907,7 +910,7 @@ check(
 # %% [markdown]
 # | what you have | what we would take |
 # | --- | --- |
-# | embeddings of a network trained for your question | cosine on unit vectors; nothing else is worth its price |
+# | embeddings of a network trained for your question | cosine on unit vectors; little is won by anything else |
 # | embeddings of a borrowed network | take the mean away, whiten, then cosine; shrinkage chosen on validation pictures |
 # | vectors whose length means something | Euclidean, and look for hubs |
 # | histograms, shares, softmax outputs | Matusita, which is Euclid on square roots, or Kullback–Leibler |

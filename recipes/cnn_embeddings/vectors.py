@@ -19,9 +19,9 @@ from utils.models import load_model
 SEEDS, ROUNDS = range(3), 15
 DIMENSIONS = [2**i for i in range(1, 14)]
 MAMMALS = (
-    "lion", "panda", "gorilla", "chipmunk", "rabbit", "horse", "cow", "monkey", "mouse", "rat", "ox"
+    "lion", "panda", "gorilla", "chipmunk", "rabbit", "cow", "monkey", "mouse", "rat", "ox"
 )  # fmt: skip
-VEHICLES = ("racing car", "delivery truck", "fire engine", "articulated lorry", "kick scooter")
+VEHICLES = ("helicopter", "kick scooter")  # cars and trucks were among the photos
 
 
 def over_seeds(measure: Callable[[int], Any]) -> dict[str, Any]:

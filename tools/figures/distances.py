@@ -112,7 +112,7 @@ def learned() -> None:
     save(figure, "learned", figure.alt)
 
 
-def contrast() -> None:
+def contrast_manhattan() -> None:
     rng, dims = np.random.default_rng(0), [2, 4, 8, 16, 32, 64, 128, 256, 512]
     curves: dict[str, list[float]] = {m: [] for m in ("manhattan", "euclidean", "chebyshev")}
     for dim in dims:
@@ -123,7 +123,7 @@ def contrast() -> None:
     figure = show_curve(dims, curves, xlabel="dimensions, random points",
                         ylabel="(farthest − nearest) / nearest", log="xy")  # fmt: skip
     larger(figure, 1.15)
-    save(figure, "contrast", figure.alt)
+    save(figure, "contrast_manhattan", figure.alt)
 
 
 def manhattan_or_cosine() -> None:
@@ -199,5 +199,5 @@ def same_hand() -> None:
 
 DRAWN = (
     four_distances, equally_far, ellipse, shared_tens, long_ones, fooled, whitening, learned,
-    contrast, manhattan_or_cosine, hubs, hub_pictures, palettes, same_hand,
+    contrast_manhattan, manhattan_or_cosine, hubs, hub_pictures, palettes, same_hand,
 )  # fmt: skip
