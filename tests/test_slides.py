@@ -2,6 +2,7 @@
 
 import re
 import threading
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tools.build import BuildError
+from tools.figures.__main__ import DECKS as DRAWERS
 from tools.slides import (
     SLIDES,
     browser,
@@ -231,6 +233,15 @@ def test_a_picture_that_is_missing_or_says_nothing_stops_the_build(tmp_path, mon
 def test_a_number_that_is_missing_stops_the_build():
     with pytest.raises(BuildError, match=r"a deck quotes results:nothing\.key"):
         page("{{results:nothing.key:.0%}}", "a deck")
+
+
+def test_no_two_figures_share_a_name():
+    """Of two of one name the command can reach one, and its file holds the one drawn last."""
+    drawn = Counter(draw.__name__ for deck in DRAWERS for draw in deck.DRAWN)
+    source = "".join(p.read_text("utf-8") for p in (ROOT / "tools/figures").glob("*.py"))
+    saved = Counter(re.findall(r'\bsave\(figure, "(\w+)"', source))
+    assert len(drawn) > 80 and len(saved) > 80
+    assert max(drawn.values()) == max(saved.values()) == 1
 
 
 def test_figures_stay_small_and_tell_what_they_show():
