@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from utils import replacing
 from utils.embedder import IMAGENET_MEAN, IMAGENET_STD, MODELS, ModelUnavailable, first_line
 from utils.folder import UnreadablePicture, files_below, open_picture, to_rgb
 from utils.images import ImageSet
+from utils.progress import progress
 
 if TYPE_CHECKING:
     from rembg.sessions.base import BaseSession
@@ -99,7 +99,7 @@ def find_masks(
     found = np.empty(pictures.images.shape[:3], np.uint8)
     edge = max(1, pictures.images.shape[1] // 32)  # how wide what is open to doubt is, in pixels
     how = {"alpha_matting": True, "alpha_matting_erode_size": edge} if matting else {}
-    for i, picture in enumerate(tqdm(pictures.images, "finding masks", delay=1, leave=False)):
+    for i, picture in enumerate(progress(pictures.images, "finding masks")):
         image = Image.fromarray(picture)
         cut = remove(image, session=session, only_mask=not matting, **how)
         found[i] = np.asarray(cut.getchannel("A") if matting else cut)
@@ -218,7 +218,7 @@ def cut_out_folder(
             "outside it."
         )
     session, skipped = session or load_session(), []
-    for path in tqdm(files_below(source), "cutting out", delay=1, unit="picture", leave=False):
+    for path in progress(files_below(source), "cutting out", unit="picture"):
         place = path.relative_to(source)
         out = target / place.parent / f"{place.name.removesuffix('.png')}.png"
         if out.exists():

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from utils import replacing
 from utils.embed import embed
@@ -24,6 +23,7 @@ from utils.embedder import ModelUnavailable
 from utils.folder import files_below, read_files
 from utils.index import ExactIndex
 from utils.models import load_model
+from utils.progress import progress
 
 
 class ShardWorker:
@@ -105,7 +105,7 @@ def embed_folder(
     if todo:
         done = (_on_ray if on_ray else _here)((folder, out, plan), todo)
         begun = len(parts) - len(todo)
-        for _ in tqdm(done, "embedding", len(parts), unit="shard", initial=begun, leave=False):
+        for _ in progress(done, "embedding", len(parts), unit="shard", initial=begun):
             pass  # each has written its file
     return _combine(out, plan, len(parts))
 

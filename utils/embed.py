@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from utils import ROOT, replacing
 from utils.embedder import MODELS, Embedder, ModelUnavailable
 from utils.images import ImageSet, Labeling, check_pixels
+from utils.progress import progress
 
 CACHE = ROOT / "data" / "cache" / "embeddings"
 
@@ -72,7 +72,7 @@ def _run(model: Embedder, pixels: np.ndarray, batch_size: int) -> np.ndarray:
 
     out = np.empty((len(pixels), model.dim), np.float32)
     starts = range(0, len(pixels), batch_size)
-    told = tqdm(starts, "embedding", delay=1, unit="batch", leave=False)
+    told = progress(starts, "embedding", unit="batch")
     with torch.inference_mode():
         for start, x in zip(told, model.inputs(pixels, batch_size), strict=True):
             vectors = F.normalize(model.module(x).float(), dim=1)

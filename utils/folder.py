@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
-from tqdm import tqdm
+
+from utils.progress import progress
 
 MAX_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485  # Pillow's own line for decompression bombs
 
@@ -128,7 +129,5 @@ def read_files(paths: Sequence[Path], size: int) -> tuple[np.ndarray, list[str]]
     with warnings.catch_warnings(), ThreadPoolExecutor(8) as pool:
         warnings.simplefilter("ignore")  # here for all threads: they share one filter
         jobs = pool.map(read_into, range(len(paths)))
-        reasons = list(
-            tqdm(jobs, "reading pictures", len(paths), delay=1, unit="picture", leave=False)
-        )
+        reasons = list(progress(jobs, "reading pictures", len(paths), unit="picture"))
     return (images[[not reason for reason in reasons]] if any(reasons) else images), reasons

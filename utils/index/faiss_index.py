@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from utils.distances import ready
 from utils.distances.formulas import check_widths
@@ -19,6 +18,7 @@ from utils.index.protocol import (
     check_room,
     matching,
 )
+from utils.progress import progress
 
 # What can be set, by the names of the papers; nlist 0 is 2√N at the time of training.
 KNOBS: dict[str, dict[str, int]] = {
@@ -122,7 +122,7 @@ class FaissIndex:
             self._numbers, self._names, self._next = {}, {}, 0
         numbers = np.arange(self._next, self._next + len(ids))
         self._next += len(ids)
-        for at in tqdm(range(0, len(ids), STEP), "adding", delay=1, leave=False):
+        for at in progress(range(0, len(ids), STEP), "adding"):
             part = slice(at, at + STEP)
             if self.kind == "hnsw":
                 self._engine.add(rows[part])

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from utils.distances import ready
 from utils.distances.formulas import check_widths
@@ -21,6 +20,7 @@ from utils.index.protocol import (
     check_room,
 )
 from utils.index.qdrant_collection import Collection, qdrant_models
+from utils.progress import progress
 
 METRICS = {"cosine": "Cosine", "euclidean": "Euclid", "manhattan": "Manhattan"}
 BATCH = 256  # points or queries in one request
@@ -130,7 +130,7 @@ class QdrantIndex:
         notes: list[dict[str, Any]] = [{"id": id} for id in ids]
         if payload is not None:
             notes = [{"id": id, "payload": it} for id, it in zip(ids, payload, strict=True)]
-        for at in tqdm(range(0, len(ids), BATCH), "adding", delay=1, leave=False):
+        for at in progress(range(0, len(ids), BATCH), "adding"):
             part = slice(at, at + BATCH)
             keys, rows = [_key(id) for id in ids[part]], vectors[part].tolist()
             batch = qdrant_models().Batch(ids=keys, vectors=rows, payloads=notes[part])

@@ -14,7 +14,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
-from tqdm import tqdm
 
 from utils.checkpoints import keep, resume
 from utils.embed import embed
@@ -22,6 +21,7 @@ from utils.embedder import Embedder
 from utils.images import ImageSet
 from utils.metrics import recall_at_k
 from utils.plots.training import LivePlot
+from utils.progress import progress
 from utils.triplet.diagnosis import check_labels, check_loss, check_weights
 from utils.triplet.losses import active_share, mean_cosine
 from utils.triplet.precision import Precision
@@ -173,7 +173,7 @@ class _Run:
         steps = range(self.done, self.steps)
         if self.plot.live:
             return steps
-        return tqdm(steps, "training", self.steps, initial=self.done, delay=1, leave=False)
+        return progress(steps, "training", self.steps, initial=self.done)
 
     def measure(self, step: int, vectors: Tensor, labels: Tensor) -> None:
         history = self.history

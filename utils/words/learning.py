@@ -9,9 +9,9 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from utils.plots.training import LivePlot
+from utils.progress import progress
 from utils.triplet import TrainingDiverged
 from utils.words.losses import clip_loss
 from utils.words.things import LANGUAGES, Thing, random_text
@@ -150,7 +150,7 @@ def train_pair(
     rate = torch.optim.lr_scheduler.OneCycleLR(adam, lr, steps)
     history, every = PairHistory(), every or max(1, steps // 20)
     plot = LivePlot(steps, with_recall=measure is not None)
-    told = range(steps) if plot.live else tqdm(range(steps), "training", delay=1, leave=False)
+    told = range(steps) if plot.live else progress(range(steps), "training")
     losses, begun = list[float](), time.perf_counter()
     with _teaching(modules):
         for step in told:
