@@ -37,7 +37,9 @@ class Guard:
             return await self.app(scope, receive, send)
         length = Headers(scope=scope).get("content-length", "0")
         if length.isdecimal() and int(length) > self.max_body:
-            return await _refuse(413, "This request is too large.")(scope, receive, send)
+            sizes = f"has {int(length) / 1e6:,.1f} MB, at most {self.max_body / 1e6:.1f} MB fit"
+            sentence = f"This request {sizes}: send a smaller picture."
+            return await _refuse(413, sentence)(scope, receive, send)
         if self.running >= self.queue:
             busy = _refuse(503, "Too many pictures at a time; ask again in a second.")
             busy.headers["retry-after"] = "1"
