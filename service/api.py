@@ -59,7 +59,9 @@ async def asked(request: Request) -> Query:
         raise HTTPException(422, _sentence(error.errors(include_input=False))) from error
     limit = request.app.state.settings.max_bytes
     if len(query.image) > limit:
-        raise HTTPException(413, f"This picture has more than {limit / 1e6:.0f} MB: send a smaller one.")
+        raise HTTPException(
+            413, f"This picture has more than {limit / 1e6:.0f} MB: send a smaller one."
+        )
     return query
 
 
