@@ -699,7 +699,7 @@ exercise("07.1", merge)
 
 # %% [markdown]
 # ### Exercise 07.2 · As little as will do
-# Write `smallest(search, truth, values, least)`: `search(value)` returns an array of found ids, Q×k, for one value of a knob; `truth` are the true ones, Q×k; `values` are in rising order. Return the smallest value whose recall is at least `least`, or `None`. A search takes time: do not ask for more values than you need.
+# Write `smallest(search, truth, values, least)`: `search(value)` returns an array of found ids, Q×k, for one value of a knob; `truth` are the true ones, Q×k; `values` are in rising order. Return the smallest value whose recall is at least `least`, or `None`. A larger value takes longer: never ask for a larger one than you need.
 
 
 # %% tags=["solution"] id="ex-07-2"

@@ -566,7 +566,7 @@ check("With wrong answers they end farther apart", up.cosine[-1] < down.cosine[-
 #
 # ## Exercises
 # ### Exercise 08.1 · Who finds its other half?
-# Write `other_half(cosines)`: of a 2N×2N matrix of cosines, rows i and i + N being two views of a picture, the share of views whose nearest *other* view is the right one.
+# Write `other_half(cosines)`: of a 2N×2N NumPy matrix of cosines, rows i and i + N being two views of a picture, the share of views whose nearest *other* view is the right one.
 
 
 # %% tags=["solution"] id="ex-08-1"

@@ -54,6 +54,12 @@ def quarters(picture, order=(0, 1, 2, 3), divide=4):
     return np.concatenate([histogram(parts[i]) for i in order]) / divide
 
 
+def quarters_of_a_square(picture):
+    h = picture.shape[0] // 2
+    parts = [picture[:h, :h], picture[:h, h:], picture[h:, :h], picture[h:, h:]]
+    return np.concatenate([histogram(part) for part in parts]) / 4
+
+
 def search(folder, k, **wrong):
     pictures = load_images(folder)
     vectors = embed(load_model("cnn-photos"), pictures, cache=False)
@@ -482,6 +488,44 @@ def sort_in_place(waits, per_hundred):
     return slowest(waits, per_hundred)
 
 
+def shorten_in_place(vectors, dim):
+    vectors -= vectors.mean(0)
+    return shorten(vectors, dim)
+
+
+def down_from_the_top(scores, same, precision):
+    """Stops where the precision first falls too low, though it rises again further down."""
+    order = np.argsort(-scores)
+    shares = np.cumsum(same[order]) / np.arange(1, len(scores) + 1)
+    return scores[order][np.flatnonzero(shares < precision)[0] - 1]
+
+
+def nearest_of_all_at_a_tie(queries, gallery, labels, k, threshold):
+    found, apart = nearest(queries, gallery, k, "euclidean")
+    named = []
+    for row, far in zip(found, apart, strict=True):
+        votes = labels[row][far <= threshold].tolist()
+        most = [vote for vote in votes if votes.count(vote) == max(map(votes.count, votes))]
+        named.append(-1 if not votes else most[0] if len(set(most)) == 1 else votes[0])
+    return np.array(named)
+
+
+def unsorted_clusters(folder, k, model):
+    found = load_images(folder)
+    clusters, _ = cluster(embed(model, found, cache=False), k)
+    return [[found.ids[i] for i in np.flatnonzero(clusters == c)] for c in range(k)]
+
+
+def known_by_distance(answers, k):
+    ids, apart = (np.concatenate(parts) for parts in zip(*answers, strict=True))
+    apart, first = np.unique(apart, return_index=True)
+    return ids[first][:k], apart[:k]
+
+
+def twice(search, truth, values, least):
+    return smallest(lambda value: (search(value), search(value))[0], truth, values, least)
+
+
 WRONG = {
     "00.1": [
         (lambda v: recall_at_k(v, LABELS, 1), "is recall@1"),
@@ -490,6 +534,7 @@ WRONG = {
         (lambda v: 0.123456, "is not it"),
     ],
     "00.2": [
+        (quarters_of_a_square, "right pixels|another order"),
         (histogram, "one histogram of 64"),
         (lambda p: quarters(p, divide=1), "sum to 4"),
         (lambda p: quarters(p, (0, 2, 1, 3)), "another order"),
@@ -497,6 +542,8 @@ WRONG = {
         (lambda p: quarters(p[::-1]) * 0 + 1 / 256, "right pixels"),
     ],
     "00.3": [
+        (lambda f, k: search(f, k)[:, [0, 0]], "answered twice"),
+        (lambda f, k: search(f, 2), "Use k"),
         (lambda f, k: search(f, k, own=True), "its own answers"),
         (lambda f, k: search(f, k, positions=True), "positions"),
         (lambda f, k: search(f, k)[:, :1], "shape"),
@@ -511,6 +558,7 @@ WRONG = {
         (lambda c, y, x, shape: c + y + x, "How many values come before"),
     ],
     "01.2": [
+        (shorten_in_place, "changes the vectors"),
         (lambda v, dim: PCA(dim, random_state=0).fit_transform(v), "lengths from"),
         (lambda v, dim: unit(v[:, :dim]), "first three numbers"),
         (lambda v, dim: shorten(v, dim, slice(None, None, -1)), "vary least"),
@@ -552,6 +600,8 @@ WRONG = {
         (lambda p, m, c: [[1], [1, 2]], "gives list"),
     ],
     "02.2": [
+        (lambda s, same, p: strict_threshold(s, same, 0.5), "For a precision of 0.8"),
+        (down_from_the_top, "take the lowest"),
         (equal_error, "Go up until half"),
         (lambda s, same, p: np.median(s[same]), "which is recall"),
         (lambda s, same, p: s.max(), "take the lowest"),
@@ -594,6 +644,9 @@ WRONG = {
         (lambda d, y: (*easy_positive(d, y)[:2], torch.full((24,), 99)), "from 0 to 23"),
     ],
     "03.2": [
+        (lambda q, g, y, k, t: name_them(q, g, y, k, t - 1e-3), "Take <="),
+        (lambda q, g, y, k, t: name_them(q, g, y, k, t**0.5), "Take <=|One neighbour"),
+        (nearest_of_all_at_a_tie, "most votes are in a tie"),
         (nearest_label, "Count the votes"),
         (lambda q, g, y, k, t: name_them(q, g, y, k, 1e9), "the answer is −1"),
         (lambda q, g, y, k, t: name_them(q, g, y, k, t, rejected=-1), "not even for −1"),
@@ -603,6 +656,12 @@ WRONG = {
         (lambda q, g, y, k, t: name_them(q, g, y, k, t) / 1, "whole numbers"),
     ],
     "03.3": [
+        (
+            lambda p, e: Embedder(
+                "mine", 16, "random", Preprocess(32, (0.5,) * 3, (0.5,) * 3), CompactCNN(16).eval()
+            ),
+            "not seen one batch",
+        ),
         (lambda photos, epochs: small_recipe(photos, epochs).module, "return the trained Embedder"),
         (lambda photos, epochs: small_recipe(photos, epochs, steps=1), "Does it learn at all"),
         (lambda photos, epochs: small_recipe(photos, 1, 2, still_training), "model.module.eval()"),
@@ -611,9 +670,9 @@ WRONG = {
         (lambda a, b, p: minkowski(a, b, p, root=False), "the root is missing"),
         (without_infinity, "take the maximum"),
         (lambda a, b, p: minkowski(a, b[:4], p)[range(4), range(4)], "make 4×6 pairs"),
-        (sum_before_abs, "absolute value before the sum|first distance should be"),
-        (lambda a, b, p: minkowski(a, b, 1), "At p = 2 the first distance should be"),
-        (lambda a, b, p: minkowski(a, b, p, absolute=lambda x: x), "NaN|first distance"),
+        (sum_before_abs, "absolute value before the sum|apart, but are"),
+        (lambda a, b, p: minkowski(a, b, 1), "apart, but are"),
+        (lambda a, b, p: minkowski(a, b, p, absolute=lambda x: x), "NaN|apart, but are"),
     ],
     "04.2": [
         (lambda a, b, w: (1 - w) * a + w * b, "hundred times as large"),
@@ -635,6 +694,7 @@ WRONG = {
         (lambda q, g, k, block: in_blocks(q, -g, k, block), "other than their five"),
     ],
     "05.1": [
+        (lambda v, xy, k: share_kept(v, xy, 5), "not for k = 9"),
         (lambda v, xy, k: share_kept(v, xy, k, itself=True), "leave_one_out=True"),
         (lambda v, xy, k: share_kept(v, xy, k, by_place=True), "wherever"),
         (lambda v, xy, k: share_kept(v, xy, k, divide=False), "divide by k"),
@@ -650,6 +710,8 @@ WRONG = {
         (normalise_in_place, "changes the vectors"),
     ],
     "05.3": [
+        (unsorted_clusters, "comes first, the odd ones last"),
+        (lambda *a: [tuple(ids) for ids in sort_photos(*a)], "not list of tuple"),
         (lambda f, k, m: sort_photos(f, k, m, odd_first=True), "the odd ones last"),
         (lambda f, k, m: sort_photos(f, k, m, smallest_first=True), "largest cluster should come"),
         (lambda f, k, m: sort_photos(f, k, m, ids=False), "not their positions"),
@@ -659,6 +721,12 @@ WRONG = {
         (lambda f, k, m: {i: ids for i, ids in enumerate(sort_photos(f, k, m))}, "not dict"),
     ],
     "06.1": [
+        (
+            lambda v, q, a, k: (
+                search_among(v, q, np.ones_like(a), k) if k > a.sum() else search_among(v, q, a, k)
+            ),
+            "some that are not",
+        ),
         (lambda v, q, a, k: search_among(v, q, a, k, first=k), "filter first"),
         (lambda v, q, a, k: search_among(v, q, a, k, back=False), "positions among the allowed"),
         (lambda v, q, a, k: np.argsort(-(v @ q))[:k], "not allowed"),
@@ -667,6 +735,10 @@ WRONG = {
         (lambda v, q, a, k: search_among(v, q, a, min(k, 9)), "return them all"),
     ],
     "06.2": [
+        (
+            lambda p, o: np.full(p.shape[:2], shares(p, o).sum() / p[..., 0].size),
+            "the first should be",
+        ),
         (lambda p, o: shares(p, o, by=12), "number of places"),
         (lambda p, o: shares(p, o, by=np.linalg.norm(o)), "any length"),
         (lambda p, o: shares(p, o, mean=p), "its own length"),
@@ -674,6 +746,14 @@ WRONG = {
         (lambda p, o: shares(p, o) + 0.01, "add up to"),
     ],
     "06.3": [
+        (
+            lambda v, a, b, k: [
+                i
+                for i in recommend(v, a, b, k, without=False)
+                if not len(b) or i in recommend(v, a, b, 99)
+            ],
+            "leave out first, then take k",
+        ),
         (lambda v, a, b, k: recommend(v, a, b, k, known=True), "known to the user"),
         (recommend_by_mean, "mean of the likes"),
         (recommend_with_max, "has no maximum"),
@@ -687,6 +767,7 @@ WRONG = {
         (lambda v, a, b, k: recommend(v, a, b, k)[1:], "come first"),
     ],
     "07.1": [
+        (known_by_distance, "known by its id"),
         (lambda a, k: merge(a, k, once=False), "answered twice"),
         (lambda a, k: merge(a, k, better=-1), "nearest should come first|four nearest"),
         (lambda a, k: merge(a, k)[0], "two things"),
@@ -695,6 +776,11 @@ WRONG = {
         (merge_in_place, "changes the answers"),
     ],
     "07.2": [
+        (
+            lambda s, t, v, x: next((a for a in v if np.isin(s(a), t).mean() >= x), None),
+            "smaller recall|finds none|finds",
+        ),
+        (twice, "one value twice"),
         (lambda s, t, v, x: smallest(s, t, v, x, by_place=True), "wherever it stands"),
         (
             lambda s, t, v, x: smallest(s, t, v, x, enough=lambda r, x: r > x),
@@ -737,6 +823,16 @@ WRONG = {
         (lambda q, k, n: torch.cat([k, q, q])[:n], "keeps all"),
     ],
     "08.3": [
+        (
+            lambda images, epochs: Embedder(
+                "mine",
+                16,
+                "random",
+                Preprocess(32, (0.5,) * 3, (0.5,) * 3),
+                CompactCNN(None, (8, 16, 16)).eval(),
+            ),
+            "not seen one batch",
+        ),
         (lambda images, epochs: without_labels(images, epochs).module, "return an Embedder"),
         (lambda images, epochs: without_labels(images, epochs, headed=True), "the head goes"),
         (lambda images, epochs: without_labels(images, 1, still_training), "model.module.eval()"),
@@ -771,6 +867,10 @@ WRONG = {
         (lambda p, n, t: prompted(p, n, t)[::-1], "not the means"),
     ],
     "10.1": [
+        (
+            (to_request, lambda text: sorted(json.loads(text)["results"].items())),
+            "sorted by address",
+        ),
         ((lambda data, k: to_request(data, k, text=str), from_reply), "makes them text"),
         ((lambda data, k: {"image": "", "k": k}, from_reply), "A request is text"),
         ((lambda data, k: to_request(data, str(k)), from_reply), "the number 7"),
@@ -780,6 +880,9 @@ WRONG = {
         ((to_request, lambda text: dict(from_reply(text))), "list of pairs"),
     ],
     "10.2": [
+        (lambda s, w, n: ask_politely(s, lambda x: w(str(x)), n), "float(…)"),
+        (lambda s, w, n: ask_politely(s, w, n, busy=(500, 503)), "500 is not 503"),
+        (lambda s, w, n: ask_politely(s, w, 10**6), "At most 3 requests"),
         (lambda s, w, n: ask_politely(s, w, n, wait=1), "as the header says"),
         (lambda s, w, n: ask_politely(s, w, n, busy=(503, 422)), "does not help"),
         (lambda s, w, n: ask_politely(s, w, n, always=True), "nothing to wait for"),
@@ -849,6 +952,9 @@ RIGHT = {
     "10.3": slowest,
 }
 ALSO_RIGHT = [
+    ("07.1", lambda a, k: list(merge(a, k))),
+    ("09.2", lambda i, x, y, s: many_right(i.double(), x.double(), y, s)),
+    ("09.2", lambda *a: many_right(*a).numpy()),
     ("02.1", lambda p, m, c: paste(p, m, c, lambda mix: torch.from_numpy(mix).round().byte())),
     ("02.2", by_scikit_learn),
     ("02.2", lambda s, same, p: torch.tensor(strict_threshold(s, same, p))),

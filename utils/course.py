@@ -1,8 +1,10 @@
 """What makes a notebook a lesson: one start, claims that are checked, exercises that are graded."""
 
 import dis
+import functools
 import getpass
 import importlib
+import inspect
 import json
 import os
 import random
@@ -97,10 +99,13 @@ def exercise(number: str, *answer: Any) -> None:
     if _untouched(answer[0]):
         print(f"○ Exercise {number}: not done yet")
         return
+    given: list[Any] = []
     try:
-        hint = grade(*answer)
+        hint = grade(*(_watched(one, given) for one in answer))
     except Exception as error:
-        hint = _what_stopped(error, answer[0])
+        hint = _what_stopped(error, answer[0], given)
+    if hint and given and given[0] is None and "None" not in hint:
+        hint += " (Your function gave None: does it end with return?)"
     _keep(number, done=hint is None)
     print(f"✗ Exercise {number}: {hint}" if hint else f"✓ Exercise {number}: done")
 
@@ -118,16 +123,35 @@ def _untouched(answer: Any) -> bool:
     return all(step.opname in idle for step in steps) and constants == [None]
 
 
-def _what_stopped(error: Exception, answer: Any) -> str:
-    """One sentence on an error in the student's code; an error in the grader itself is raised."""
+def _watched(answer: Any, given: list[Any]) -> Any:
+    """A function that leaves in `given` what it has returned last; anything else as it is."""
+    if not inspect.isroutine(answer):
+        return answer
+
+    @functools.wraps(answer)
+    def call(*args: Any, **named: Any) -> Any:
+        given.clear()
+        given.append(answer(*args, **named))
+        return given[0]
+
+    return call
+
+
+def _what_stopped(error: Exception, answer: Any, given: list[Any]) -> str:
+    """One sentence on an error in the student's code, or on an answer that no grader can read."""
     told = str(error) or "no message"
-    if isinstance(error, TypeError) and told.endswith("object is not callable"):
+    if not callable(answer) and told.endswith("object is not callable"):
         return f"a function is asked for, but this is {type(answer).__name__}"
     if isinstance(error, TypeError) and told.startswith(f"{getattr(answer, '__name__', '')}() "):
         return f"your function cannot be called as the exercise asks: {told}"
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if not f.filename.startswith(str(ROOT / "utils"))]
     theirs = [f for f in own if "site-packages" not in f.filename]
+    if not theirs and given and given[0] is None:
+        return "your function returns nothing (None): does it end with return?"
+    if not theirs and given:
+        kind = type(given[0]).__name__
+        return f"your function returns a {kind} that is not what is asked for here ({told})"
     if not theirs:
         raise error
     return f"your code stopped at line {theirs[0].lineno} with {type(error).__name__}: {told}"

@@ -34,8 +34,8 @@ def grade_1(recall_5: Any, vectors: np.ndarray, labels: np.ndarray) -> str | Non
 
 def grade_2(quarters: Callable[[np.ndarray], Any]) -> str | None:
     """Four colour histograms of a picture's quarters, joined; each counts a quarter."""
-    picture = np.zeros((8, 8, 3), np.uint8)
-    picture[:4, 4:], picture[4:, :4], picture[4:, 4:] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+    picture = np.zeros((8, 12, 3), np.uint8)  # wider than high
+    picture[:4, 6:], picture[4:, :6], picture[4:, 6:] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
     found = np.asarray(quarters(picture))
     if found.shape == (64,):
         return "That is one histogram of 64. Cut the picture into its four quarters first."
@@ -51,7 +51,7 @@ def grade_2(quarters: Callable[[np.ndarray], Any]) -> str | None:
         )
     if abs(found.sum() - 1) > 1e-6:
         return f"Your numbers sum to {found.sum():.3g}. They are shares of the picture: make it 1."
-    parts = (picture[:4, :4], picture[:4, 4:], picture[4:, :4], picture[4:, 4:])
+    parts = (picture[:4, :6], picture[:4, 6:], picture[4:, :6], picture[4:, 6:])
     wanted = [_histogram(part) / 4 for part in parts]
     given = found.reshape(4, 64)
     if np.allclose(given, wanted):
@@ -74,6 +74,7 @@ def grade_3(search_folder: Callable[..., Any]) -> str | None:
     with tempfile.TemporaryDirectory() as folder:
         _paint(Path(folder))
         found = np.asarray(search_folder(folder, 2))
+        one = np.asarray(search_folder(folder, 1))
     if found.shape != (4, 2):
         return (
             f"For a folder of 4 pictures and k = 2 your answer has shape {found.shape}; one row a "
@@ -93,6 +94,10 @@ def grade_3(search_folder: Callable[..., Any]) -> str | None:
         )
     twins = {"a.png": "b.png", "b.png": "a.png", "c.png": "d.png", "d.png": "c.png"}
     if all(row[0] == twins[id] for id, row in zip(ids, found, strict=True)):
+        if any(row[0] == row[1] for row in found):
+            return "One picture is answered twice: the k nearest are k different ones."
+        if one.shape != (4, 1):
+            return f"For k = 1 your answer has shape {one.shape}; it should be (4, 1). Use k."
         return None
     if all(row[-1] == twins[id] for id, row in zip(ids, found, strict=True)):
         return "The farthest comes first. Smaller distances are nearer: sort upwards."

@@ -46,7 +46,10 @@ def grade_2(shorten: Callable[..., Any]) -> str | None:
     rng = np.random.default_rng(0)
     spread = np.array([0.05] * 8 + [3, 2, 1, 0.5])  # what varies most stands last
     vectors = (rng.normal(size=(80, 12)) * spread + 5).astype(np.float32)
+    before = vectors.copy()
     found = np.asarray(shorten(vectors, 3))
+    if not np.array_equal(vectors, before):
+        return "Your function changes the vectors it is given: write vectors - …, not vectors -= …."
     if found.shape != (80, 3):
         return f"80 vectors and dim = 3 should give 80×3, but you return {found.shape}."
     lengths = np.linalg.norm(found, axis=1)

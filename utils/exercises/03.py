@@ -61,9 +61,9 @@ def grade_1(easy_positive: Callable[..., Any]) -> str | None:
 def grade_2(name_them: Callable[..., Any]) -> str | None:
     """A vote among the near ones of the k nearest; −1 for none."""
     gallery = np.array([[0.0], [1.0], [1.1], [5.0], [5.2], [9.0]])
-    labels = np.array([7, 3, 3, 4, 7, 7])
+    labels = np.array([7, 3, 3, 0, 7, 7])
     queries = np.array([[0.1], [0.9], [5.05], [30.0], [5.15]])
-    wanted = np.array([3, 3, 4, -1, 7])  # k = 3, threshold 2
+    wanted = np.array([3, 3, 0, -1, 7])  # k = 3, threshold 2
     found = np.asarray(name_them(queries, gallery, labels, 3, 2.0))
     if found.shape != wanted.shape:
         return f"Five queries need five labels, but you return shape {found.shape}."
@@ -81,8 +81,8 @@ def grade_2(name_them: Callable[..., Any]) -> str | None:
             "neighbour is near enough the answer is −1."
         )
     one = np.asarray(name_them(queries, gallery, labels, 1, 2.0))
-    if one.tolist() != [7, 3, 4, -1, 7]:
-        return f"With k = 1 the nearest's label decides: [7, 3, 4, −1, 7], not {one.tolist()}."
+    if one.tolist() != [7, 3, 0, -1, 7]:
+        return f"With k = 1 the nearest's label decides: [7, 3, 0, −1, 7], not {one.tolist()}."
     if found[0] == 7:
         return (
             "Of the three nearest to 0.1 one says 7 and two say 3, but you answer 7, the nearest's "
@@ -94,9 +94,19 @@ def grade_2(name_them: Callable[..., Any]) -> str | None:
             "One neighbour within the threshold and four beyond it: the one decides, but you "
             "answer −1. Those beyond have no vote, not even for −1."
         )
-    if (found == wanted).all() and few[0] == 7:
+    far = np.asarray(name_them(np.array([[10.8], [11.0]]), gallery, labels, 1, 2.0))
+    if far.tolist() != [7, 7]:
+        return (
+            "Neighbours 1.8 and 2.0 away are not farther than a threshold of 2 and vote, but you "
+            f"answer {far.tolist()}. Take <=, and distances, not their squares."
+        )
+    crowd = np.array([[0.0], [1.0], [1.1], [-2.0], [-2.1]])
+    many = np.asarray(name_them(np.array([[0.1]]), crowd, np.array([5, 3, 3, 8, 8]), 5, 3.0))
+    if many[0] == 5:
+        return "Only labels with the most votes are in a tie; the nearest of all has one vote here."
+    if (found == wanted).all() and few[0] == 7 and many[0] == 3:
         return None
-    if found[2] != 4 or found[4] != 7:
+    if found[2] != 0 or found[4] != 7:
         return "At a tie of votes the label of the nearer neighbour wins."
     return (
         f"For k = 3 and threshold 2 the labels are {wanted.tolist()}, but yours {found.tolist()}."
@@ -124,6 +134,9 @@ def grade_3(recipe: Callable[..., Any]) -> str | None:
         return f"recipe(…) should return the trained Embedder, but returns {_kind(model)}."
     if model.module.training:
         return "The network is still in training mode: call model.module.eval() at the end."
+    seen = [n for name, n in model.module.named_buffers() if name.endswith("num_batches_tracked")]
+    if seen and not any(seen):  # random weights may pass below
+        return "The network has not seen one batch in training mode: train it first."
     vectors = embed(model, asked, cache=False)
     again = embed(model, asked[::-1], cache=False)[::-1]
     if not np.allclose(vectors, again, atol=1e-2):

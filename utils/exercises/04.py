@@ -37,9 +37,10 @@ def grade_1(minkowski: Callable[..., Any]) -> str | None:
         signed = np.abs((a[:, None] - b).sum(2))
         if p == 1 and np.allclose(found, signed):
             return "Your differences cancel each other: take the absolute value before the sum."
+        i, j = np.unravel_index(np.abs(found - expected).argmax(), expected.shape)
         return (
-            f"At p = {p} the first distance should be {expected[0, 0]:.3f}, but is "
-            f"{found[0, 0]:.3f}."
+            f"At p = {p} a[{i}] and b[{j}] should be {expected[i, j]:.6g} apart, but are "
+            f"{found[i, j]:.6g}."
         )
     if not (np.array_equal(a, before[0]) and np.array_equal(b, before[1])):
         return "Your function writes into the vectors it is given."

@@ -22,11 +22,19 @@ def grade_1(search_among: Callable[..., Any]) -> str | None:
     scores = vectors @ query
     allowed = np.zeros(60, bool)
     allowed[np.argsort(-scores)[12::4]] = True  # none of the ten nearest
-    given = [int(i) for i in search_among(vectors, query, allowed, 5)]
+    found = np.asarray(search_among(vectors, query, allowed, 5))
+    if found.ndim != 1:
+        return f"k positions in a row are asked for, but yours have shape {found.shape}."
+    given = [int(i) for i in found]
     expected = _best(scores, allowed, 5)
     if given == expected:
-        every = list(search_among(vectors, query, allowed, 50))
-        if len(every) != allowed.sum():
+        every = [int(i) for i in search_among(vectors, query, allowed, 50)]
+        if not allowed[every].all():
+            return (
+                f"Asked for 50 where {allowed.sum()} are allowed, yours gives {len(every)}, with "
+                "some that are not: return fewer."
+            )
+        if every != _best(scores, allowed, 50):
             return f"{allowed.sum()} pictures are allowed and 50 were asked for: return them all."
         return None
     if not given:
@@ -67,6 +75,11 @@ def grade_2(shares: Callable[..., Any]) -> str | None:
             "You divide each place by its own length. The cosine is that of the *mean*: divide by "
             "the length of the mean of all places."
         )
+    if np.isclose(given.sum(), cosine):
+        return (
+            "They add up to the cosine, but a place's share is its own product with `other`, be it "
+            f"negative: the first should be {expected[0, 0]:.4f}, but is {given[0, 0]:.4f}."
+        )
     return f"They should add up to {cosine:.4f}, the cosine, but yours add up to {given.sum():.4f}."
 
 
@@ -79,6 +92,8 @@ def grade_3(recommend: Callable[..., Any]) -> str | None:
     try:
         without = [int(i) for i in recommend(vectors, list(likes), [], 8)]
     except ValueError as error:
+        if "empty" not in str(error) and "zero-size" not in str(error):
+            raise
         return f"Without a dislike yours fails ({error}); an empty list has no maximum."
     given = [int(i) for i in recommend(vectors, list(likes), list(dislikes), 8)]
     liking = (vectors @ vectors[likes].T).max(1)
@@ -97,7 +112,10 @@ def grade_3(recommend: Callable[..., Any]) -> str | None:
         return "Dislikes change nothing in yours: leave out what is nearer to one than to a like."
     if given == _best(liking - disliking, new & (liking >= disliking), 8):
         return "Dislikes only leave out; the order is that of the likes alone."
-    if given != _best(liking, new & (liking >= disliking), 8):
+    right = _best(liking, new & (liking >= disliking), 8)
+    if len(given) < 8 and given == right[: len(given)]:
+        return f"Yours gives {len(given)} of 8, and more are left: leave out first, then take k."
+    if given != right:
         return (
             f"{_best(liking, new & (liking >= disliking), 3)} … come first, yours are {given[:3]} …"
         )

@@ -55,7 +55,9 @@ def grade_2(many_right: Callable[..., Any]) -> str | None:
     labels, scale = torch.tensor([0, 1, 0, 2, 1, 0]), 5.0
 
     def ask(labels: Tensor) -> Tensor:
-        return torch.as_tensor(many_right(images.clone(), texts.clone(), labels.clone(), scale))
+        return torch.as_tensor(
+            many_right(images.clone(), texts.clone(), labels.clone(), scale)
+        ).float()
 
     given, expected = ask(labels), _many_right(images, texts, labels, scale)
     if given.ndim:

@@ -29,33 +29,45 @@ def grade_1(to_request: Callable[..., Any], from_reply: Callable[..., Any]) -> s
         return "base64.b64encode gives bytes; .decode() makes them text."
     if asked["image"] != base64.b64encode(data).decode():
         return "The image is not the base64 of the bytes."
-    reply = json.dumps({"results": {"/b": 0.5, "/a": 0.0, "/c": 11.0}})
+    reply = json.dumps({"results": {"/b": 0.5, "/a": 11.0, "/d": 2.0, "/c": 0.0}})
     pairs = from_reply(reply)
-    if not isinstance(pairs, list) or any(len(pair) != 2 for pair in pairs):
+    if not isinstance(pairs, list) or any(np.shape(pair) != (2,) for pair in pairs):
         return "from_reply should return a list of pairs (address, distance)."
     found = [(str(url), apart) for url, apart in pairs]
-    if found == [("/b", 0.5), ("/a", 0.0), ("/c", 11.0)]:
+    right = [("/c", 0.0), ("/b", 0.5), ("/d", 2.0), ("/a", 11.0)]
+    if found == right:
+        return None
+    if found == sorted(right):
+        return "They are sorted by address; sort by distance, the second of each pair."
+    if found == [("/b", 0.5), ("/a", 11.0), ("/d", 2.0), ("/c", 0.0)]:
         return "The pairs are in the order of the text; sort them, nearest first."
-    if found == [("/c", 11.0), ("/b", 0.5), ("/a", 0.0)]:
+    if found == right[::-1]:
         return "The farthest comes first in yours."
-    if found != [("/a", 0.0), ("/b", 0.5), ("/c", 11.0)]:
-        return f"Expected /a, /b, /c with 0, 0.5 and 11, but yours are {found}."
-    return None
+    return f"Expected {right}, but yours are {found}."
+
+
+class _Endless(Exception):
+    """More requests than any number of tries in here."""
 
 
 def grade_2(ask_politely: Callable[..., Any]) -> str | None:
     """Wait as long as the service says, and not for ever."""
 
-    def play(replies: list[Reply], tries: int) -> tuple[Any, int, list[float]]:
-        waits: list[float] = []
+    def play(replies: list[Reply], tries: int) -> tuple[Any, int, list[Any]]:
+        waits: list[Any] = []
         left = [SimpleNamespace(status_code=code, headers=headers) for code, headers in replies]
         sent: list[Any] = []
 
         def send() -> Any:
+            if len(sent) == 20:
+                raise _Endless
             sent.append(left[min(len(sent), len(left) - 1)])
             return sent[-1]
 
-        reply = ask_politely(send, lambda seconds: waits.append(float(seconds)), tries)
+        try:
+            reply = ask_politely(send, waits.append, tries)
+        except _Endless:
+            reply = sent[-1]
         return getattr(reply, "status_code", None), len(sent), waits
 
     busy: Reply = (503, {"retry-after": "3"})
@@ -65,9 +77,13 @@ def grade_2(ask_politely: Callable[..., Any]) -> str | None:
         return "An answer of 200 should be returned at once, after one request."
     if play([(422, {})], 4) != (422, 1, []):
         return "422 says that the request is wrong: sending it again does not help."
+    if play([(500, {})], 4) != (500, 1, []):
+        return "500 is not 503: only 503 is worth another try, any other status is returned."
     status, sent, waits = play([busy, later, fine], 4)
     if status != 200 or sent != 3:
         return f"Busy, busy, fine: the third reply should be returned, not {status} after {sent}."
+    if any(isinstance(seconds, str) for seconds in waits):
+        return "A header is text, and sleep takes a number of seconds: float(…)."
     if waits != [3.0, 1.0]:
         return f"You should wait 3 seconds, as the header says, then 1; you wait {waits}."
     status, sent, waits = play([busy], 3)
