@@ -30,7 +30,7 @@ from utils.images import load_images
 from utils.masks import iou, max_f_beta, mean_absolute_error
 from utils.scenes import compose, random_backgrounds, random_placements, seed_of
 
-CHECKPOINT = ROOT / "data/cache/checkpoints/background.pt"
+CHECKPOINTS = ROOT / "data/cache/checkpoints"
 SIZE, VARIANTS, BATCH, PEAK, EVERY = 64, 16, 64, 3e-3, 100
 MIXING = 0.15
 
@@ -154,14 +154,15 @@ def train(steps: int, seed: int) -> tuple[SmallU2Net, dict]:
     model = SmallU2Net().to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), PEAK, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK, steps)
+    checkpoint = CHECKPOINTS / f"background-{steps}-{seed}.pt"
     fresh = {"steps": steps, "seed": seed, "seconds": 0.0, "loss": []}
     saved = {"model": model, "optimizer": optimizer, "schedule": schedule}
-    record = resume(CHECKPOINT, saved) or provenance() | fresh
+    record = resume(checkpoint, saved) or provenance() | fresh
     done = EVERY * len(record["loss"])
     pictures, masks = scenes_with_masks() if done < steps else (None, None)
     for first in range(done, steps, EVERY):
         start, losses, rng = time.perf_counter(), [], np.random.default_rng([seed, first])
-        for _ in tqdm(range(EVERY), f"steps from {first}", mininterval=30):
+        for _ in tqdm(range(min(EVERY, steps - first)), f"steps from {first}", mininterval=30):
             rows = rng.integers(0, len(pictures), BATCH)
             loss = step(model.train(), pictures[rows], masks[rows], rng)
             optimizer.zero_grad()
@@ -169,10 +170,12 @@ def train(steps: int, seed: int) -> tuple[SmallU2Net, dict]:
             optimizer.step()
             schedule.step()
             losses.append(loss.item())
-        record["loss"].append(sum(losses) / EVERY)
+        record["loss"].append(sum(losses) / len(losses))
         record["seconds"] += time.perf_counter() - start
-        print(f"step {first + EVERY}: loss {record['loss'][-1]:.3f}, IoU {validate(model):.3f}")
-        keep(CHECKPOINT, saved, record)
+        print(
+            f"step {first + len(losses)}: loss {record['loss'][-1]:.3f}, IoU {validate(model):.3f}"
+        )
+        keep(checkpoint, saved, record)
     return model.eval(), record
 
 

@@ -145,7 +145,8 @@ def loss_of(out: Tensor, prototypes: Tensor, taught: tuple, alone: bool) -> Tens
 def train(steps: int, seed: int, alone: bool) -> tuple[nn.Module, dict]:
     """Train for `steps` batches, or finish a run that was interrupted; and how it went."""
     torch.manual_seed(seed)
-    model, checkpoint = new_vit(), CHECKPOINTS / ("vit_alone.pt" if alone else "vit.pt")
+    name = "vit_alone" if alone else "vit"
+    model, checkpoint = new_vit(), CHECKPOINTS / f"{name}-{steps}-{seed}.pt"
     prototypes = nn.Linear(WIDTH, len(load_images("emoji", "train").classes), bias=False)
     parts = nn.ModuleList([model, prototypes])
     optimizer = torch.optim.AdamW(parts.parameters(), PEAK, weight_decay=DECAY)
@@ -157,7 +158,7 @@ def train(steps: int, seed: int, alone: bool) -> tuple[nn.Module, dict]:
     lessons = Lessons() if done < steps else None
     for first in range(done, steps, EVERY):
         start, losses, rng = time.perf_counter(), [], np.random.default_rng([seed, first])
-        for _ in tqdm(range(EVERY), f"steps from {first}", mininterval=30):
+        for _ in tqdm(range(min(EVERY, steps - first)), f"steps from {first}", mininterval=30):
             x, *taught = lessons.batch(rng)
             x = x[: THINGS * EACH] if alone else x
             with torch.autocast("cpu", torch.bfloat16):
@@ -169,10 +170,10 @@ def train(steps: int, seed: int, alone: bool) -> tuple[nn.Module, dict]:
             optimizer.step()
             schedule.step()
             losses.append(loss.item())
-        record["loss"].append(sum(losses) / EVERY)
+        record["loss"].append(sum(losses) / len(losses))
         record["seconds"] += time.perf_counter() - start
         told = ", ".join(f"{name} {validate(model, name):.3f}" for name in ("emoji", "scenes"))
-        print(f"step {first + EVERY}: loss {record['loss'][-1]:.3f}; {told}", flush=True)
+        print(f"step {first + len(losses)}: loss {record['loss'][-1]:.3f}; {told}", flush=True)
         keep(checkpoint, saved, record)
     return model.eval(), record
 

@@ -30,7 +30,7 @@ def main(words: list[str] | None = None) -> int:
 
             folder = make_gallery(options.images, options.model, settings=settings)
         gallery = open_gallery(folder, settings)
-    except (FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:  # a ModelUnavailable among them
         print(error, file=sys.stderr)
         return 1
     where = f"http://{options.host}:{options.port}/"

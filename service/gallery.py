@@ -28,10 +28,16 @@ class Gallery:
 
         All of them where there are fewer than k.
         """
-        most = min(k, len(self))
-        if not most:
+        vector = self.encoder(picture)
+        while most := min(k, len(self)):
+            try:
+                ids, distances = self.index.search(vector, most)
+                break
+            except ValueError:  # removed meanwhile by another
+                if most <= len(self):
+                    raise
+        else:
             return {}
-        ids, distances = self.index.search(self.encoder(picture), most)
         urls = map(self.store.url, ids[0])
         return dict(zip(urls, distances[0].tolist(), strict=True))
 

@@ -15,6 +15,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,7 @@ from service.index import SqliteIndex
 from service.pictures import encode, keep, name, shrink
 from service.settings import Settings
 from utils import ROOT, replacing
+from utils.embedder import ModelUnavailable
 from utils.folder import UnreadablePicture, files_below
 
 GALLERIES = ROOT / "data" / "cache" / "galleries"
@@ -78,16 +80,23 @@ def prepare(images: str | None, model: str | None, folder: Path | None = None) -
     """The folder of the gallery of a folder of pictures, or of the drawings, with its network.
 
     model : for `load_model`; by default "cnn-photos" for a folder, "cnn" for the drawings.
+
+    Raises ValueError for a gallery that was made with another model than is asked for.
     """
-    model = model or ("cnn-photos" if images else "cnn")
+    asked, model = model, model or ("cnn-photos" if images else "cnn")
     if folder is None:
         place = hashlib.blake2b(str(Path(images or "").resolve()).encode(), digest_size=4)
         kind = f"{Path(images).resolve().name}-{place.hexdigest()}" if images else "drawings"
         folder = GALLERIES / f"{kind}-{model}"
     folder.mkdir(parents=True, exist_ok=True)
+    note = folder / "model.txt"
     if not (folder / "model.onnx").exists():
         print(f"Writing {model} as ONNX, once …", flush=True)
+        with replacing(note) as half:
+            half.write_text(model, "utf-8")
         export(model, folder / "model.onnx")
+    if asked and note.exists() and asked != (kept := note.read_text("utf-8")):
+        raise ValueError(f"{folder} was made with {kept}, not {asked}; name another gallery.")
     return folder
 
 
@@ -98,8 +107,9 @@ def fill(gallery: Gallery, folder: Path, sources: dict[str, Source]) -> list[str
     """
     notes = folder / "sources.json"
     known: dict[str, list[str]] = json.loads(notes.read_text("utf-8")) if notes.exists() else {}
-    for gone in [key for key in known if key not in sources]:
-        _forget(gallery, known.pop(gone)[1])
+    gone = [known.pop(key)[1] for key in [*known] if key not in sources]
+    _forget(gallery, gone, known)
+    _note(notes, known)  # or one that comes back would pass for known
     new = [k for k, source in sources.items() if known.get(k, [None])[0] != source.stamp]
     skipped = []
     told = tqdm(total=len(new), desc="embedding", delay=1, unit="picture", leave=False)
@@ -110,12 +120,11 @@ def fill(gallery: Gallery, folder: Path, sources: dict[str, Source]) -> list[str
             made = list(pool.map(partial(_make, gallery, told), [sources[key] for key in keys]))
             skipped += [f"{k} ({m})" for k, m in zip(keys, made, strict=True) if isinstance(m, str)]
             fit = {k: m for k, m in zip(keys, made, strict=True) if not isinstance(m, str)}
-            for key in set(fit) & set(known):  # it has changed
-                _forget(gallery, known[key][1])
-            _add_new(gallery, fit.values())
+            before = [known[key][1] for key in fit if key in known]  # they have changed
             known |= {key: [sources[key].stamp, id] for key, (id, _) in fit.items()}
-            with replacing(notes) as half:
-                half.write_text(json.dumps(known), "utf-8")
+            _add_new(gallery, fit.values())
+            _forget(gallery, before, known)
+            _note(notes, known)
     return skipped
 
 
@@ -138,11 +147,16 @@ def _add_new(gallery: Gallery, made: Iterable[tuple[str, np.ndarray]]) -> None:
         gallery.index.add(list(fresh), np.concatenate(list(fresh.values())))
 
 
-def _forget(gallery: Gallery, id: str) -> None:
-    try:
-        gallery.remove(id)
-    except KeyError:  # removed through the service
-        pass
+def _forget(gallery: Gallery, ids: Iterable[str], known: dict[str, list[str]]) -> None:
+    """Remove pictures, but for those that another file, or the same one touched, still is."""
+    for id in set(ids) - {id for _, id in known.values()}:
+        with suppress(KeyError):  # removed through the service
+            gallery.remove(id)
+
+
+def _note(path: Path, known: dict[str, list[str]]) -> None:
+    with replacing(path) as half:
+        half.write_text(json.dumps(known), "utf-8")
 
 
 def make_gallery(
@@ -185,7 +199,7 @@ def main(words: list[str] | None = None) -> int:
         if options.bucket:
             settings = replace(settings, bucket=options.bucket)
         print(make_gallery(options.images, options.model, options.gallery, settings))
-    except (FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError, ModelUnavailable) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -1,6 +1,8 @@
 """Where the pictures themselves lie: a folder, or an S3 bucket."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -83,17 +85,32 @@ class S3Store:
         return {"Bucket": self.bucket, "Key": f"images/{id}"}
 
     def put(self, id: str, data: bytes) -> None:
-        self._client.put_object(**self._object(id), Body=data, ContentType=MEDIA_TYPE)
+        with _reached():
+            self._client.put_object(**self._object(id), Body=data, ContentType=MEDIA_TYPE)
 
     def get(self, id: str) -> bytes:
         try:
-            return self._client.get_object(**self._object(id))["Body"].read()
+            with _reached():
+                return self._client.get_object(**self._object(id))["Body"].read()
         except self._client.exceptions.NoSuchKey as error:
             raise KeyError(id) from error
 
     def delete(self, id: str) -> None:
         self.get(id)  # S3 answers the same whether or not there was anything
-        self._client.delete_object(**self._object(id))
+        with _reached():
+            self._client.delete_object(**self._object(id))
 
     def url(self, id: str) -> str:
         return f"{self.address}/images/{id}" if self.address else f"images/{id}"
+
+
+@contextmanager
+def _reached() -> Iterator[None]:
+    """botocore's errors of the connection are none of Python's: say them as ConnectionError."""
+    from botocore.exceptions import ConnectionError as Unconnected
+    from botocore.exceptions import HTTPClientError
+
+    try:
+        yield
+    except (Unconnected, HTTPClientError) as error:
+        raise ConnectionError(str(error)) from error

@@ -125,6 +125,13 @@ def test_another_model_and_plain_backgrounds_answer_for_what_is_there_now(search
     assert (image[mask == 0] == 255).all()
 
 
+def test_two_networks_of_one_name_answer_each_for_itself(search, scenes, make_model):
+    for seed in (0, 1):
+        other = make_model(seed, "cnn")
+        search.use(other)
+        np.testing.assert_allclose(search.index.vectors, embed(other, scenes), atol=1e-6)
+
+
 def test_a_model_that_is_not_here_leaves_all_as_it_was(search, scenes):
     before = search.ask(search.query(scenes.ids[0]))
     with pytest.raises(ValueError, match="no model named 'nonsense'"):
@@ -320,6 +327,17 @@ def test_likes_are_kept_while_words_are_asked(screen):
     assert screen.words.text == "red fruit"
 
 
+@pytest.mark.parametrize("event", ["like", "dislike"])
+def test_a_recommendation_ends_with_its_last_like(screen, event):
+    before, liked = screen.answers.ids, screen.answers.ids[0]
+    screen._tool("like", liked)
+    screen.recommend.click()
+    screen._tool(event, liked)
+    assert screen.answers.ids == before
+    screen._tool("why", before[0])
+    assert "cosine of" in screen.why.value
+
+
 def test_why_tells_of_the_words(screen):
     screen._said("red fruit")
     screen._tool("why", screen.answers.ids[0])
@@ -485,8 +503,13 @@ def test_a_click_searches_from_an_answer_and_back_returns(page):
     page.locator(f'{ANSWERS} .la-open[title="{before[2]}"]').wait_for(state="detached")
     assert before[2] not in answers(page)
     page.get_by_role("button", name="← back").click()
-    page.locator(f'{ANSWERS} .la-open[title="{before[2]}"]').wait_for()
-    assert answers(page) == before
+    page.wait_for_function(
+        """([tiles, ids]) => {
+            const now = [...document.querySelectorAll(tiles)].map(tile => tile.title);
+            return String(now) === String(ids);
+        }""",
+        arg=[f"{ANSWERS} .la-open", before],
+    )
 
 
 def test_an_upload_finds_its_copy(page, scenes):
@@ -613,6 +636,7 @@ def test_likes_and_dislikes_make_a_recommendation(page):
     liked, disliked = answers(page)[:2]
     page.get_by_role("button", name="recommend from 1 like").click()
     page.locator('.la-top .la-figure:has-text("−")').wait_for()
+    says(page, "pictures, in")
     assert not {liked, disliked} & set(answers(page))
     page.get_by_role("button", name="forget likes").click()
     says(page, "have its label")

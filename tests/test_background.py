@@ -134,7 +134,7 @@ def test_what_lies_within_the_border_is_background_whatever_its_colour(border, s
 
 @pytest.mark.parametrize("border", [-1, 0, 32, 100])
 def test_a_border_that_leaves_nothing_is_refused(squares, border):
-    with pytest.raises(ValueError, match=rf"border of {border} pixels leaves nothing of 64×64"):
+    with pytest.raises(ValueError, match=f"64×64 must be 1 to 31, not {border}"):
         grab_cut_masks(squares, border)
 
 

@@ -111,13 +111,17 @@ def test_a_readme_is_refreshed_in_place_again_and_again(project):
 def test_check_changes_nothing_and_names_what_is_stale_then_all_is_well_after_a_build(
     project, capsys
 ):
-    (project / "notebooks" / "99_gone.ipynb").write_text("{}")
+    (project / "notebooks" / "99_gone.ipynb").write_text('{"id": "colab-setup"}')
+    for mine in ("my_notes", "00_a-Copy1", "12_my_lesson"):  # nobody built these here
+        (project / "notebooks" / f"{mine}.ipynb").write_text("{}")
     assert main(["--check"], project) == 1
     told = capsys.readouterr().out
     assert "00_a.ipynb" in told and "99_gone.ipynb" in told and "README.md" in told
-    assert [p.name for p in (project / "notebooks").iterdir()] == ["99_gone.ipynb"]
+    assert "my_notes" not in told and len(list((project / "notebooks").iterdir())) == 4
     assert main([], project) == 0
     assert not (project / "notebooks" / "99_gone.ipynb").exists()
+    assert len(list((project / "notebooks").glob("*my*"))) == 2
+    assert (project / "notebooks" / "00_a-Copy1.ipynb").exists()
     assert main(["--check"], project) == 0
 
 

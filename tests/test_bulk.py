@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -60,6 +61,12 @@ def test_the_embeddings_are_those_of_the_folder_at_once(folder, tmp_path, caches
     assert same(ExactIndex.load(out / "index.npz", model.digest), index)
     assert (out / "skipped.txt").read_text("utf-8").splitlines() == SKIPPED
     assert len(shards(out)) == 7 and len(index) == 23
+
+
+def test_a_name_that_is_no_text_does_not_stop_the_others(folder, tmp_path):
+    (Path(os.fsdecode(os.fsencode(folder) + b"/bad\xfe.txt"))).write_text("none")
+    index, _ = embed_folder(folder, tmp_path / "out")
+    assert len(index) == 23 and r"bad\udcfe.txt" in (tmp_path / "out/skipped.txt").read_text()
 
 
 def command(folder, out, *more):

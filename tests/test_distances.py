@@ -122,6 +122,17 @@ def test_of_many_copies_the_first_ones_are_found(metric, n):
     np.testing.assert_array_equal(positions, [[n // 2, n // 2 + 1, n // 2 + 2]])
 
 
+@pytest.mark.parametrize("metric", ["euclidean", "manhattan", "chebyshev"])
+def test_one_long_row_leaves_the_answers_of_the_others_exact(metric):
+    rows = random(300, 16)
+    rows[100:200] = rows[0] + 1e-4 * random(100, 16, seed=1)  # hard to tell apart by products
+    rows[7] *= 1e4
+    found, apart = nearest(rows[:20], rows, 5, metric)
+    expected = brute(rows[:20], rows, metric)
+    np.testing.assert_array_equal(found, ranked(expected, 5))
+    np.testing.assert_allclose(apart, np.sort(expected)[:, :5], rtol=1e-4)
+
+
 @BY_NAME
 @given(data=st.data())
 def test_with_leave_one_out_no_row_is_its_own_answer(metric, data):
@@ -420,6 +431,14 @@ def test_the_covariance_within_classes_is_that_of_discriminant_analysis():
     lda = LinearDiscriminantAnalysis(solver="lsqr", store_covariance=True).fit(vectors, labels)
     expected = lda.covariance_ * 90 / (90 - 5)  # theirs divides by the number of pictures
     np.testing.assert_allclose(within_class_covariance(vectors, labels), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_column_that_is_the_sum_of_two_makes_a_covariance_without_inverse(seed):
+    rows = np.random.default_rng(seed).normal(size=(50, 3))
+    rows = np.c_[rows, rows[:, 0] + rows[:, 1]]
+    with pytest.raises(ValueError, match="has no inverse"):  # though rounding leaves a little
+        whiten(rows, np.cov(rows.T))
 
 
 def test_a_covariance_that_cannot_be_used_is_refused_with_advice():

@@ -1,10 +1,13 @@
 """Embeddings: what the network says, kept on disk without ever being mixed up."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
 
 import utils.embed
+from utils import replacing
 from utils.embed import embed, load_embeddings, save_embeddings
 from utils.embedder import PHOTO_MEAN, PHOTO_STD, ModelUnavailable
 from utils.images import ImageSet
@@ -287,3 +290,15 @@ def test_shipped_embeddings_with_a_wrong_byte_are_refused_or_right(shipped):
         np.testing.assert_array_equal(found, expected)
         assert names.labels.tolist() == labeling.labels.tolist()
     assert refused > 100
+
+
+def test_many_threads_write_one_file_and_it_is_whole(tmp_path):
+    def write(i):
+        with replacing(tmp_path / "file") as partial:
+            partial.write_bytes(bytes([i]) * 100_000)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(64)))
+    data = (tmp_path / "file").read_bytes()
+    assert len(data) == 100_000 and len(set(data)) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -1027,6 +1027,23 @@ def test_what_cannot_be_called_as_asked_becomes_a_sentence(answer, told, capsys)
     assert told in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    "number, answer, told",
+    [
+        (
+            "05.1",
+            lambda v, xy, k: print(end=""),
+            "returns nothing (None): does it end with return?",
+        ),
+        ("06.1", lambda v, q, a, k: ([1], [2, 3]), "returns a tuple that is not what is asked"),
+        ("00.2", lambda p: (1)(p), "TypeError: 'int' object is not callable"),
+    ],
+)
+def test_an_answer_that_cannot_be_read_becomes_a_sentence(number, answer, told, capsys):
+    exercise(number, answer)
+    assert told in capsys.readouterr().out
+
+
 def test_done_stays_done_and_tries_are_counted(capsys):
     exercise("00.2", quarters)
     exercise("00.2", histogram)
@@ -1039,6 +1056,14 @@ def test_a_damaged_progress_file_does_not_stop_a_student(capsys):
     exercise("00.2", quarters)
     assert "✓" in capsys.readouterr().out
     assert json.loads(progress_file().read_text())["exercises"]["00.2"]["done"]
+
+
+def test_where_progress_cannot_be_kept_the_grade_is_told(tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("LOOKALIKE_PROGRESS", str(tmp_path / "file" / "progress.json"))
+    exercise("00.2", quarters)
+    told = capsys.readouterr().out
+    assert "✓ Exercise 00.2: done\n  This cannot be kept" in told
 
 
 def test_a_teacher_reads_a_folder_of_progress_files_as_one_table(tmp_path, monkeypatch):

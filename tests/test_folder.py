@@ -159,6 +159,13 @@ def test_a_picture_taken_with_a_turned_camera_is_read_upright(orientation):
     np.testing.assert_array_equal(read_picture(encode(stored, exif=exif), 8), COLOUR)
 
 
+@pytest.mark.parametrize("format", ["png", "webp"])
+def test_a_picture_whose_exif_is_damaged_is_read_all_the_same(format):
+    options = {"lossless": True} if format == "webp" else {}
+    data = encode(COLOUR, format, exif=b"Exif\0\0 nothing that has to do with TIFF", **options)
+    np.testing.assert_array_equal(read_picture(data, 8), COLOUR)
+
+
 def test_a_turned_jpeg_from_a_phone_is_upright_too():
     upright = np.full((60, 40, 3), 40, np.uint8)
     upright[:20] = (250, 10, 10)  # the sky is red

@@ -34,6 +34,13 @@ def test_a_map_tells_its_labels_apart_by_colour_and_by_shape():
     assert len({kind.get_paths()[0].vertices.shape for kind in shown}) == 3
 
 
+def test_a_map_takes_numbers_for_labels():
+    axes = show_map(XY, np.arange(6) % 3).axes[0]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["0", "1", "2"]
+    assert show_map(XY, np.zeros(6, int)).axes[0].get_legend()
+    assert show_map(XY, [""] * 6).axes[0].get_legend() is None
+
+
 def test_a_map_of_many_labels_asks_which_and_greys_the_rest():
     labels = [str(i) for i in range(6)]
     with pytest.raises(ValueError, match=r"8 labels apart, but there are 9: choose some"):

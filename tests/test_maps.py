@@ -62,6 +62,11 @@ def test_four_pictures_can_be_drawn_and_three_cannot(method):
         project(np.eye(3), method)
 
 
+def test_one_vector_many_times_has_no_tsne_and_ends_no_process():
+    with pytest.raises(ValueError, match="All vectors are the same"):
+        project(np.ones((20, 8)), "tsne")
+
+
 def test_an_unknown_map_is_refused_with_the_names_there_are():
     with pytest.raises(ValueError, match="choose one of: pca, tsne, umap"):
         project(np.eye(5), "mds")
@@ -194,7 +199,22 @@ def test_organise_never_writes_into_what_is_there_or_among_the_originals(photos,
         organise(photos, IDS, CLUSTERS[:5], tmp_path / "new")
     with pytest.raises(ValueError, match="these 3 names, but there are 6 and 2"):
         organise(photos, IDS, CLUSTERS, tmp_path / "new", ["a", "b"])
+    with pytest.raises(ValueError, match="cluster of −1 has no folder"):
+        organise(photos, IDS, CLUSTERS - 1, tmp_path / "new")
+    with pytest.raises(ValueError, match="plain names of folders"):
+        organise(photos, IDS, CLUSTERS, tmp_path / "new", ["..", "b", "c"])
     assert not (tmp_path / "new").exists()
+
+
+def test_organise_keeps_two_pictures_whose_names_become_one(photos, tmp_path):
+    (photos / "trip · a.png").write_bytes(b"another")
+    copies = organise(photos, ["trip/a.png", "trip · a.png"], [0, 0], tmp_path / "sorted")
+    assert [path.read_bytes() for path in copies] == [bytes([3]) * 10, b"another"]
+
+
+def test_no_pictures_are_organised_into_an_empty_folder(photos, tmp_path):
+    assert organise(photos, [], [], tmp_path / "sorted") == []
+    assert list((tmp_path / "sorted").iterdir()) == []
 
 
 def test_maps_come_back_as_they_were_saved(tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from utils.masks import iou, max_f_beta, mean_absolute_error
 
 MASKS = st.lists(st.lists(st.integers(0, 255), min_size=6, max_size=6), min_size=2, max_size=2)
+MASKS = MASKS.filter(lambda rows: max(map(max, rows)) != 1)  # which is refused
 
 
 def one_mask(rows):
@@ -47,3 +48,13 @@ def test_f_beta_takes_the_best_threshold():
 def test_masks_of_another_shape_are_refused():
     with pytest.raises(ValueError, match="N×H×W"):
         iou(np.zeros((4, 4)), np.zeros((4, 4)))
+    for measure in (iou, mean_absolute_error, max_f_beta):
+        with pytest.raises(ValueError, match=r"\(5, 4, 4\) and \(1, 4, 4\)"):
+            measure(np.zeros((5, 4, 4)), np.zeros((1, 4, 4)))
+
+
+def test_bytes_of_0_and_1_are_refused_and_not_taken_for_empty_masks():
+    truth = np.eye(4, dtype=np.uint8)[None]
+    with pytest.raises(ValueError, match="give masks of 0 and 1 as bool"):
+        iou(1 - truth, truth)
+    assert iou(~truth.astype(bool), truth.astype(bool))[0] == 0

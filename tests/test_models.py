@@ -13,7 +13,7 @@ from torchvision.models import ResNet50_Weights, resnet50
 import utils.models
 from utils.cnn import CompactCNN, Headed, Residual
 from utils.embed import embed
-from utils.embedder import ModelUnavailable, Preprocess, feature_maps
+from utils.embedder import Embedder, ModelUnavailable, Preprocess, feature_maps
 from utils.models import (
     HEAD,
     HEADED,
@@ -391,6 +391,25 @@ def test_feature_maps_are_what_the_network_computes_on_its_way(model):
     np.testing.assert_allclose(maps["stages.2"], last, atol=1e-5)
     np.testing.assert_allclose(maps["pool"], last.mean((2, 3)), atol=1e-5)
     assert not any(part._forward_hooks for part in model.module.modules())
+
+
+def test_feature_maps_are_those_before_a_later_layer_works_in_place(model):
+    parts = [torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(inplace=True), torch.nn.Flatten()]
+    model = Embedder("mine", 4, "random", model.preprocess, torch.nn.Sequential(*parts))
+    maps = feature_maps(model, pictures(2).numpy(), ["0", "1"])
+    assert maps["0"].min() < 0 and maps["1"].min() == 0
+
+
+def test_a_layer_that_answers_with_several_things_is_named(model):
+    class Two(torch.nn.Module):
+        def forward(self, x):
+            return x, x
+
+    model = Embedder(
+        "mine", 4, "random", model.preprocess, torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), Two())
+    )
+    with pytest.raises(ValueError, match="'1' answers with tuple"):
+        feature_maps(model, pictures(1).numpy(), ["1"])
 
 
 def test_a_layer_that_is_not_there_is_named_with_those_that_are(model):

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import os
 import shutil
 import sqlite3
 import threading
@@ -273,6 +274,52 @@ def test_ingesting_again_looks_only_at_what_changed(album, finished, tmp_path, m
     (photos / "broken.png").unlink()
     make_gallery(str(photos), folder=folder)
     assert len(open_gallery(folder, Settings())) == 29, "what was removed came back"
+
+
+def test_a_file_that_was_touched_moved_away_or_copied_keeps_its_picture(album, finished, tmp_path):
+    photos = shutil.copytree(album, tmp_path / "photos")
+    folder = shutil.copytree(finished, tmp_path / "gallery")
+    one, twin = photos / "even" / "Drawing 2.png", photos / "even" / "Drawing 2.bmp"
+    Image.open(one).save(twin)
+
+    def answered():
+        make_gallery(str(photos), folder=folder)
+        gallery = open_gallery(folder, Settings())
+        ids = [id for id in gallery.index.ids if "drawing-2-" in id]
+        assert all(gallery.store.get(id) for id in gallery.index.ids)
+        return len(gallery), len(ids)
+
+    assert answered() == (30, 1), "two files of the same pixels and name are one picture"
+    os.utime(one, (1, 1))
+    assert answered() == (30, 1)
+    twin.unlink()
+    assert answered() == (30, 1), "it went with its copy"
+    one.rename(tmp_path / "away.png")
+    assert answered() == (29, 0)
+    (tmp_path / "away.png").rename(one)
+    assert answered() == (30, 1), "it came back with its old time, and was taken for known"
+
+
+def test_a_gallery_keeps_the_model_that_it_was_made_with(album, tmp_path, capsys):
+    asked = [str(album), "--gallery", str(tmp_path / "new")]
+    assert ingest.main([*asked, "--model", "cnn"]) == 0
+    assert ingest.main([*asked, "--model", "cnn-photos"]) == 1
+    assert "was made with cnn, not cnn-photos; name another" in capsys.readouterr().err
+    assert ingest.main(asked) == 0
+
+
+def test_a_search_beside_a_removal_answers_with_what_is_left(gallery_folder):
+    gallery = open_gallery(gallery_folder, Settings(token=TOKEN))
+    last, first = gallery.index.ids[-1], Image.new("RGB", (64, 64))
+    encoder = gallery.encoder
+
+    def slow(picture):  # meanwhile another removes one
+        if last in gallery.index:
+            gallery.remove(last)
+        return encoder(picture)
+
+    gallery.encoder = slow
+    assert len(gallery.search(first, len(gallery))) == len(gallery)
 
 
 def test_a_folder_without_pictures_is_told(tmp_path, finished):

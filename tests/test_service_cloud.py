@@ -16,6 +16,7 @@ from pathlib import Path
 import boto3
 import httpx
 import pytest
+from botocore.config import Config
 from cfnlint.api import lint_file
 from fastapi.testclient import TestClient
 from moto.server import ThreadedMotoServer
@@ -67,6 +68,16 @@ def test_every_store_gives_back_what_was_put_and_knows_what_it_has_not(store):
         with pytest.raises(KeyError):
             forgotten("a-picture")
     assert store.url("a-picture") == "images/a-picture"
+
+
+def test_a_bucket_that_cannot_be_reached_is_a_matter_of_the_connection():
+    options = {"aws_access_key_id": "a", "aws_secret_access_key": "b", "region_name": "us-east-1"}
+    patience = Config(connect_timeout=1, retries={"max_attempts": 0})
+    client = boto3.client("s3", endpoint_url="http://127.0.0.1:9", config=patience, **options)
+    store = S3Store("pictures", client=client)
+    for ask in (store.get, store.delete, lambda id: store.put(id, b"one")):
+        with pytest.raises(ConnectionError):
+            ask("a-picture")
 
 
 def test_a_gallery_in_s3_is_ingested_searched_and_changed(s3, album, finished, tmp_path, capsys):

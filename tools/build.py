@@ -40,6 +40,7 @@ On Colab the next cell fetches the course, in a minute or two; anywhere else it 
 """
 # The commands' own words are raised because Colab does not show what they print. What Colab brings
 # is listed for pip as what to keep: without that, a newer rembg would exchange NumPy and Pillow.
+SETUP = "colab-setup"  # the id of a cell that each notebook has
 EXTRAS = {"10_serve_it": ("[serve]", " | grep -vE '^(fastapi|starlette)='")}  # and what to let go
 COLAB_SETUP = """\
 # Colab starts without the course, so it is fetched and installed there.
@@ -158,7 +159,7 @@ def colab(path: str, root: Path = ROOT) -> list[dict[str, Any]]:
     folded = {"jupyter": {"source_hidden": True}}  # JupyterLab shows its first line alone
     return [
         _cell("markdown", "colab-link", link.strip(), {"tags": ["colab"]}),
-        _cell("code", "colab-setup", setup.strip(), {"tags": ["colab"]} | folded),
+        _cell("code", SETUP, setup.strip(), {"tags": ["colab"]} | folded),
     ]
 
 
@@ -196,6 +197,12 @@ def everything(root: Path = ROOT) -> dict[Path, str]:
     return made
 
 
+def _is_ours(path: Path) -> bool:
+    """Was this notebook built here, and not written beside or copied by somebody?"""
+    named = re.fullmatch(r"\d\d_[a-z_]+", path.stem) and ".ipynb_checkpoints" not in path.parts
+    return bool(named) and f'"id": "{SETUP}"' in path.read_text("utf-8")
+
+
 def main(words: list[str] | None = None, root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="change nothing, name what is stale")
@@ -207,7 +214,7 @@ def main(words: list[str] | None = None, root: Path = ROOT) -> int:
         return 1
     stale = [p for p, text in made.items() if not p.exists() or p.read_text("utf-8") != text]
     orphans = [p for p in (root / "notebooks").rglob("*.ipynb") if p not in made]
-    orphans = [p for p in orphans if ".ipynb_checkpoints" not in p.parts]
+    orphans = [p for p in orphans if _is_ours(p)]
     if not options.check:
         for path in stale:
             path.parent.mkdir(parents=True, exist_ok=True)

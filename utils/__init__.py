@@ -7,6 +7,7 @@ course.
 """
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,8 @@ def replacing(path: Path) -> Iterator[Path]:
 
     So a file is there whole or as it was before, never half-written.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    # threads write at the same time, and pids repeat among containers that share a folder
+    partial = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
     try:
         yield partial
         os.replace(partial, path)

@@ -120,7 +120,8 @@ def grab_cut_masks(pictures: ImageSet, border: int = 2) -> np.ndarray:
     n, height, width = pictures.images.shape[:3]
     inside = (border, border, width - 2 * border, height - 2 * border)
     if min(inside) < 1:
-        raise ValueError(f"A border of {border} pixels leaves nothing of {height}×{width}.")
+        most = (min(height, width) - 1) // 2
+        raise ValueError(f"The border of {height}×{width} must be 1 to {most}, not {border}.")
     found = np.zeros((n, height, width), np.uint8)
     for mask, picture in zip(found, pictures.images, strict=True):
         cv2.setRNGSeed(0)

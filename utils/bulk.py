@@ -213,7 +213,7 @@ def _combine(out: Path, plan: dict[str, Any], shards: int) -> tuple[ExactIndex, 
     for left in out.glob(".*.npz.*"):  # what a killed run was writing
         left.unlink()
     with replacing(out / "skipped.txt") as partial:
-        partial.write_text("".join(line + "\n" for line in skipped), "utf-8")
+        partial.write_text("".join(line + "\n" for line in skipped), "utf-8", "backslashreplace")
     index.save(out / "index.npz")
     return index, skipped
 

@@ -210,7 +210,7 @@ def make_copies(images: np.ndarray) -> dict[str, np.ndarray]:
 
     check_pixels(images)
     height, width = images.shape[1:3]
-    x = torch.from_numpy(images).permute(0, 3, 1, 2).float()
+    x = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float()
 
     def resized(x: Any, height: int, width: int) -> Any:
         return F.interpolate(x, (height, width), mode="bilinear", antialias=True)

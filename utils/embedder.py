@@ -4,6 +4,7 @@ import hashlib
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.request import getproxies
 
 import numpy as np
@@ -99,7 +100,7 @@ def feature_maps(
 
     Raises
     ------
-    ValueError : no such layer, or not uint8 N×H×W×3.
+    ValueError : no such layer, one that answers with no tensor, or not uint8 N×H×W×3.
     """
     known = dict(model.module.named_modules())
     unknown = [layer for layer in layers if layer not in known]
@@ -109,7 +110,12 @@ def feature_maps(
     seen: dict[str, list[np.ndarray]] = {layer: [] for layer in layers}
 
     def keep(layer: str) -> Callable[..., None]:
-        return lambda _module, _inputs, out: seen[layer].append(out.float().cpu().numpy())
+        def hook(_module: nn.Module, _inputs: Any, out: Any) -> None:
+            if not isinstance(out, Tensor):
+                raise ValueError(f"{layer!r} answers with {type(out).__name__}; take a part of it.")
+            seen[layer].append(out.float().cpu().numpy().copy())  # a later layer may work in place
+
+        return hook
 
     hooks = [known[layer].register_forward_hook(keep(layer)) for layer in layers]
     try:

@@ -1,6 +1,7 @@
 """Reading anyone's pictures: any folder, any mode Pillow opens, nothing stopped by one bad file."""
 
 import io
+import os
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -42,7 +43,11 @@ def open_picture(source: Path | str | bytes, least: int | None = None) -> Image.
                     )
                 if least:  # less work, less memory
                     picture.draft(picture.mode, (least, least))
-                return ImageOps.exif_transpose(picture)
+                picture.load()
+                try:
+                    return ImageOps.exif_transpose(picture)
+                except Exception:  # its note of which side is up is damaged, the picture is not
+                    return picture.copy()
     except UnreadablePicture:
         raise
     except UnidentifiedImageError as error:
@@ -88,7 +93,8 @@ def files_below(folder: Path) -> list[Path]:
     return [
         path
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and not any(part[0] == "." for part in path.relative_to(folder).parts)
+        if os.path.isfile(path)  # unlike Path's it stands folders that may not be entered
+        and not any(part[0] == "." for part in path.relative_to(folder).parts)
     ]
 
 

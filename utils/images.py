@@ -142,7 +142,9 @@ class ImageSet:
                 f'<img src="{_data_url(self.images[i])}" alt="{alt}" title="{title}" width="64" '
                 'height="64" style="margin:2px;display:inline">'
             )
-        return f"<div><p><b>{self!r}</b><br>{html.escape(self.note)}</p>{cells}</div>"
+        return (
+            f"<div><p><b>{html.escape(repr(self))}</b><br>{html.escape(self.note)}</p>{cells}</div>"
+        )
 
 
 def _data_url(image: np.ndarray) -> str:

@@ -45,6 +45,8 @@ def project(vectors: Any, method: str = "umap", seed: int = 0, **options: Any) -
     elif method == "tsne":
         from sklearn.manifold import TSNE
 
+        if not np.ptp(vectors, axis=0).any():  # its start would be NaN, on which it crashes
+            raise ValueError("All vectors are the same, so there is no map of them.")
         given = {"perplexity": min(30, (len(vectors) - 1) / 3)} | options
         xy = TSNE(2, init="pca", random_state=seed, **given).fit_transform(vectors)
     else:
@@ -154,7 +156,10 @@ def organise(
             f"{len(ids)} pictures need as many clusters and these {count} names, but there are "
             f"{len(clusters)} and {len(names)}."
         )
-    if len(set(names)) < len(names) or any(Path(name).name != name for name in names):
+    if len(clusters) and np.min(clusters) < 0:
+        raise ValueError("A cluster of −1 has no folder; leave its pictures out, or number it.")
+    plain = all(name == Path(name).name and name not in ("", "..") for name in names)
+    if len(set(names)) < len(names) or not plain:
         raise ValueError("The clusters' names must be different, and plain names of folders.")
     if goal.exists():
         raise FileExistsError(f"{goal} is there already; nothing was copied. Name a new folder.")
@@ -162,11 +167,14 @@ def organise(
         raise ValueError(f"{goal} lies inside {source}, among the originals; name another place.")
     partial = goal.with_name(f".{goal.name} (being copied)")
     shutil.rmtree(partial, ignore_errors=True)
-    paths = []
+    paths: list[Path] = []
     try:
+        partial.mkdir(parents=True)
         for id, number in zip(ids, clusters, strict=True):
             copy = Path(names[number], id.replace("/", " · "))  # two folders may hold one name
-            (partial / copy).parent.mkdir(parents=True, exist_ok=True)
+            (partial / copy).parent.mkdir(exist_ok=True)
+            if (partial / copy).exists():  # "a/b" and "a · b"
+                copy = copy.with_name(f"{len(paths)} · {copy.name}")
             shutil.copy2(source / id, partial / copy)
             paths.append(goal / copy)
         partial.rename(goal)

@@ -229,11 +229,14 @@ class SearchApp(Screen):
                 self.search.remove(id)
                 self._wishes.pop(id, None)
                 self._changed(f"{id} is out of the gallery; undo brings it back.")
-            elif self._wishes.get(id) == event:  # a second click takes it back
-                del self._wishes[id]
-                self._show()
             else:
-                self._wishes[id] = event
+                if self._wishes.get(id) == event:  # a second click takes it back
+                    del self._wishes[id]
+                else:
+                    self._wishes[id] = event
+                if self._query is None and not self._liked("like"):  # nothing is left to answer
+                    self._query = self._trail.pop() if self._trail else self.search.first()
+                    self._answer()
                 self._show()
 
     def _changed(self, sentence: str) -> None:

@@ -84,19 +84,22 @@ class Search:
         index = ExactIndex(metric, model.digest)
         rows = [self._at[id] for id in ids]
         if rows:
-            vectors = self._embedded(model, plain)[rows]
+            vectors = self._embedded(model, index.model, plain)[rows]
             index.add(ids, vectors, [self._payload(i) for i in rows])
         return index
 
-    def _embedded(self, model: Embedder, plain: bool) -> np.ndarray:
-        """One vector a known picture, only the new ones computed."""
-        kept = self._vectors.get((model.name, plain), np.empty((0, model.dim), np.float32))
+    def _embedded(self, model: Embedder, digest: str, plain: bool) -> np.ndarray:
+        """One vector a known picture, only the new ones computed.
+
+        By the digest, since other weights may have the same name, and it takes time to compute.
+        """
+        kept = self._vectors.get((digest, plain), np.empty((0, model.dim), np.float32))
         if len(kept) < len(self._known):
             new = self._known[len(kept) :]
             if plain:
                 new = remove_background(new, masks=self._found_masks()[len(kept) :])
             kept = np.concatenate([kept, embed(model, new)])
-            self._vectors[model.name, plain] = kept
+            self._vectors[digest, plain] = kept
         return kept
 
     def _found_masks(self) -> np.ndarray:
@@ -187,7 +190,10 @@ class Search:
         """
         if not likes:
             raise ValueError("Like at least one picture, and others like it can be found.")
-        started, vectors = time.perf_counter(), self._embedded(self.model, self.plain)
+        started, vectors = (
+            time.perf_counter(),
+            self._embedded(self.model, self.index.model, self.plain),
+        )
         wish = vectors[[self._at[id] for id in likes]].mean(0)
         if dislikes:
             wish = wish - DISLIKE * vectors[[self._at[id] for id in dislikes]].mean(0)
@@ -203,7 +209,7 @@ class Search:
         if query.words:
             return embed_text(self.pair, query.words)[0]
         if query.id:
-            return self._embedded(self.model, self.plain)[self._at[query.id]]
+            return self._embedded(self.model, self.index.model, self.plain)[self._at[query.id]]
         return embed(self.model, self._seen(query)[None], cache=False)[0]
 
     def _nearest(
@@ -278,7 +284,7 @@ class Search:
 
     def _put(self, id: str) -> None:
         row = self._at[id]
-        vectors = self._embedded(self.model, self.plain)
+        vectors = self._embedded(self.model, self.index.model, self.plain)
         self.index.add([id], vectors[[row]], [self._payload(row)])
         self._by_words = None
 

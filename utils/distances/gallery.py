@@ -54,7 +54,7 @@ class Gallery:
             self._vectors = self._rows.clamp(min=EPSILON).log()
         squares = self._vectors.square().sum(1)
         self._half_squares = squares / 2
-        self._longest = squares.max().sqrt() if len(self) else 0.0
+        self._lengths = squares.sqrt()
 
     def __len__(self) -> int:
         return len(self._vectors)
@@ -100,24 +100,26 @@ class Gallery:
         # must be at exactly 0 from its copy.
         positions, apart = self._ranked(a, found, k)
         # Where rounding cannot tell the last of these from one left out, look at all such ones.
-        cutoff = values[:, k - 1] - self._rounding(a, values[:, k - 1])
+        cutoff = values[:, k - 1] - 2 * self._rounding(a, values[:, k - 1], self._lengths.max())
         for i in torch.nonzero(values[:, -1] >= cutoff)[:, 0].tolist():
-            unsure = torch.nonzero(close[i] >= cutoff[i])[:, 0]
+            off = self._rounding(a[i], close[i], self._lengths)
+            least = (values[i, :k] - off[found[i, :k]]).min()
+            unsure = torch.nonzero(close[i] + off >= least)[:, 0]
             positions[i : i + 1], apart[i : i + 1] = self._ranked(a[i : i + 1], unsure[None], k)
         return positions, apart
 
-    def _rounding(self, a: Any, values: Any) -> Any:
-        """How far apart two computed values may be whose true ones are equal, for each query.
+    def _rounding(self, a: Any, values: Any, lengths: Any) -> Any:
+        """How far a computed value may be from the true one, for pictures of these lengths.
 
         A sum of D products is off by at most D·ε·‖a‖‖b‖ (Higham 2002, section 3.1).
         """
         if self.metric in ("manhattan", "chebyshev"):
             size = values.abs()
         else:
-            size = a.norm(dim=1) * self._longest
+            size = a.norm(dim=-1) * lengths
             if self.metric in ("euclidean", "mahalanobis"):
-                size = size + self._longest**2
-        return 2 * a.shape[1] * np.finfo(np.float32).eps * size
+                size = size + lengths**2
+        return a.shape[-1] * np.finfo(np.float32).eps * size
 
     def _ranked(self, a: Any, found: Any, k: int) -> tuple[np.ndarray, np.ndarray]:
         """The k nearest of the candidates found for each query, by distance and then position."""

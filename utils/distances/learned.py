@@ -34,6 +34,9 @@ def whiten(vectors: np.ndarray, covariance: Any) -> np.ndarray:
         raise ValueError("A covariance is symmetric, but this one is not; did you transpose?")
     try:
         lower = np.linalg.cholesky(matrix)
+        # What is left of each variance beside the earlier ones; rounding leaves some of none.
+        if (np.diag(lower) ** 2 < 1e-12 * dim * np.diag(matrix)).any():
+            raise np.linalg.LinAlgError("singular")
     except np.linalg.LinAlgError as error:
         raise ValueError(
             "This covariance has no inverse: some direction never varies. Shrink it, with "

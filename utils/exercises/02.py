@@ -71,8 +71,8 @@ def grade_2(strict_threshold: Callable[..., Any]) -> str | None:
     rng = np.random.default_rng(0)
     same = rng.permutation(2000) < 100
     scores = np.where(same, rng.normal(0.5, 0.2, 2000), rng.normal(0.0, 0.2, 2000))
-    dip = np.linspace(*np.sort(scores[same])[-4:-2], 8)[1:-1]  # six wrong pairs near the top
-    scores[np.flatnonzero(~same)[:6]] = dip
+    low, high = np.sort(scores[same])[-4:-2]
+    scores[np.flatnonzero(~same)[:6]] = np.linspace(low, high, 8)[1:-1]  # wrong, near the top
     given = strict_threshold(scores.copy(), same.copy(), 0.5)
     found = _numbers(given)
     if found is None or found.ndim:

@@ -224,10 +224,11 @@ class QdrantIndex:
             ids, vectors = found["ids"], found["vectors"]
             about, notes = found["about"], found["about"]["payload"]
         index = cls(place, collection, about["metric"], about["model"])
-        if len(index):
+        if held := len(index):
+            index.close()
             raise ValueError(
-                f"The collection {collection!r} at {index._at.place} holds {len(index)} pictures "
-                "already; load into another name."
+                f"The collection {collection!r} at {index._at.place} holds {held} pictures already; "
+                "load into another name."
             )
         for noted in (False, True):
             rows = [i for i, id in enumerate(ids) if (id in notes) == noted]

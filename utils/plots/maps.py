@@ -3,6 +3,7 @@
 import base64
 import html
 import io
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import uuid4
@@ -67,12 +68,12 @@ def show_map(
             few = only is not None and here.sum() <= 30  # some that are to be found among many
             axes.scatter(
                 xy[here, 0], xy[here, 1], s=70 if few else 24, color=COLOURS[i % len(COLOURS)],
-                marker=MARKERS[i], label=name or None, alpha=1 if few else 0.75,
+                marker=MARKERS[i], label=None if name == "" else name, alpha=1 if few else 0.75,
                 linewidth=0.8 if few else 0, edgecolor=PAPER,
             )  # fmt: skip
         axes.set(xticks=[], yticks=[], aspect="equal")
         axes.spines[:].set_visible(False)
-        if any(shown):
+        if any(name != "" for name in shown):
             axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1), markerscale=1.6)
         put_title(figure, title)
     told = f", {len(shown)} labels: {', '.join(map(str, shown))}" if any(shown) else ""
@@ -134,7 +135,8 @@ def explore_map(
     )
     if len(captions) != len(pictures):
         raise ValueError(f"{len(pictures)} pictures need as many captions, not {len(captions)}.")
-    name, side, across = f"m{uuid4().hex[:8]}", 48, 40
+    name, side = f"m{uuid4().hex[:8]}", 48
+    across = max(40, math.isqrt(len(pictures)) + 1)  # a WebP has at most 16,383 pixels a side
     sheet = _sheet(pictures, side, across)
     dots = []
     for i, ((x, y), caption) in enumerate(zip(_places(xy), captions, strict=True)):

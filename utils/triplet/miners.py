@@ -43,7 +43,7 @@ def batch_hard(distances: Tensor, labels: Tensor) -> Triplets:
     Hermans et al. 2017, "In Defense of the Triplet Loss for Person Re-Identification", eq. 5.
     """
     # One matrix serves both: negatives as they are, the picture itself beyond, positives on top.
-    reach = distances.amax().item() + 1
+    reach = 2 * distances.amax().item() or 1.0  # no more than that, or small ones are rounded off
     row = labels.float()
     ranked = torch.eq(row[:, None], row, out=torch.empty_like(distances))
     torch.add(distances, ranked, alpha=2 * reach, out=ranked).fill_diagonal_(reach)
