@@ -227,8 +227,8 @@ class QdrantIndex:
         if held := len(index):
             index.close()
             raise ValueError(
-                f"The collection {collection!r} at {index._at.place} holds {held} pictures already; "
-                "load into another name."
+                f"The collection {collection!r} at {index._at.place} holds {held} pictures "
+                "already; load into another name."
             )
         for noted in (False, True):
             rows = [i for i, id in enumerate(ids) if (id in notes) == noted]
