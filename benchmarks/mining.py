@@ -8,6 +8,8 @@ pytorch-metric-learning's batch-hard miner. Ratios are medians over the rounds. 
 results/mining.json.
 """
 
+from statistics import median
+
 import torch
 import torch.nn.functional as F
 from pytorch_metric_learning.distances import LpDistance
@@ -48,7 +50,7 @@ def main() -> None:
         "with two reductions, in one run; medians",
         "command": "python -m benchmarks.mining",
         "spread": f"{len(times['mined'])} rounds of {TIMES}",
-        "milliseconds": 1000 * min(times["mined"]) / TIMES,
+        "milliseconds": 1000 * median(times["mined"]) / TIMES,
         "over_bare": ratio(times, "mined", "bare"),
         "library_over_bare": ratio(times, "library", "bare"),
     }

@@ -202,7 +202,20 @@ check(
 # The whisker on each bar is a **confidence interval**: draw the queries again and again, with replacement, and 95 % of
 # the scores fall inside it. Two scores whose intervals overlap may be the same.
 #
-# Did the network just remember the lion? It cannot have: no drawing of a thing of the gallery was in its training, nor of
+# That is the chance of these *pictures*, and five or six of them show one thing. With other *things* the score could move
+# further. *Draw whole things in place of single queries: how much wider is the interval?*
+
+# %%
+over_queries, over_things = best.interval(), best.interval(groups=gallery.labels[best.queries])
+print(f"over queries {over_queries[0]:.3f} to {over_queries[1]:.3f}")
+print(f"over things  {over_things[0]:.3f} to {over_things[1]:.3f}")
+check(
+    "Over things the interval is wider by a quarter or more",
+    np.diff(over_things) > 1.25 * np.diff(over_queries),
+)
+
+# %% [markdown]
+# The course's intervals are over queries, so take them as the least. Did the network just remember the lion? It cannot have: no drawing of a thing of the gallery was in its training, nor of
 # a near-twin. But it began with photos, and those showed ten kinds of things, horses, birds, planes, cars and trucks among them.
 # *Is the score owed to these? Leave the gallery's drawings of such things out of the queries.*
 

@@ -310,7 +310,7 @@ check(
 # That is no law, and here the intervals overlap. Take the token that the training took; where it took neither, try both on validation data.
 #
 # ### A small transformer on little data
-# Ours has {{results:vit_scenes.parameters:,}} parameters, twice the CNN's. It saw the same two thousand drawings in scenes, and had help, **distillation** (Hinton et al. 2015), on these and on 25,000 photos of CIFAR-10.
+# Ours has {{results:vit_scenes.parameters:,}} parameters, twice the CNN's. It saw the same two thousand drawings in scenes, and had help, **distillation** (Hinton et al. 2015), on these and on 25,000 photos of five of CIFAR-10's classes.
 # The CNN was its teacher; [CLS] learned to point where the CNN's embedding points, and each patch token where the CNN's map points at that place.
 # A recipe has also trained it from the labels alone, without those photos, with the same number of steps. *Where do you expect the three?*
 

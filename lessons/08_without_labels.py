@@ -399,7 +399,7 @@ check(
 check("At this memory and budget SimCLR still finds more", small.iloc[1] > large.iloc[1])
 
 # %% [markdown]
-# So a queue is nearly free, and yet it does not win here, nor does a longer one find more ({{results:without_labels.queue.queue 128.test.drawings.mean:.2f}}, {{results:without_labels.queue.queue 1024.test.drawings.mean:.2f}}, {{results:without_labels.queue.queue 4096.test.drawings.mean:.2f}}; one run each). In a training of minutes the follower may lag behind, and its keys with it; and here more wrong answers were no help to SimCLR either. He et al. train for days on pictures of 224×224, where eight GPUs hold a batch of at most 1,024, and a queue 65,536 wrong answers: that is when a queue beats a bigger batch.
+# So a queue is nearly free, and yet it does not win here, nor does a longer one find more ({{results:without_labels.queue.queue 128.test.drawings.mean:.2f}}, {{results:without_labels.queue.queue 1024.test.drawings.mean:.2f}}, {{results:without_labels.queue.queue 4096.test.drawings.mean:.2f}}; one run each). None of them reaches what the network found before training ({{results:without_labels.baselines.untrained.drawings.mean:.2f}}), so they do not tell which length is best. In a training of minutes the follower may lag behind, and its keys with it; and here more wrong answers were no help to SimCLR either. He et al. train for days on pictures of 224×224, where eight GPUs hold a batch of at most 1,024, and a queue 65,536 wrong answers: that is when a queue beats a bigger batch.
 #
 # ## 5 · The head that is dropped
 # SimCLR puts two more layers, the **projection head**, between the network and its loss, and throws them away after training. *Why build what we throw away?*

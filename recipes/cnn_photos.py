@@ -64,7 +64,7 @@ def learn(
     torch.manual_seed(seed)
     preprocess = Preprocess(32, PHOTO_MEAN, PHOTO_STD)
     module = CompactCNN(widths=widths)
-    module.whiten_from(preprocess(torch.from_numpy(photos.images[:2000])))
+    module.whiten_from(preprocess(torch.from_numpy(photos.images[:2000])))  # of the first class
     module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     model = graphed(Embedder("cnn-photos", module.dim, "random", preprocess, module), BATCH)
     sampler = shuffled(len(photos), BATCH, seed)

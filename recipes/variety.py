@@ -64,6 +64,8 @@ def main() -> None:
         f"ten of the {CANDIDATES} nearest to the mean of {FEW} likes, by maximal marginal relevance"
     )
     record = {"what": what, "spread": f"mean and standard deviation (_sd) of {len(SEEDS)} seeds"}
+    record |= {"data": "scenes under cnn, validation and test things"}
+    record |= {"command": "python -m recipes.variety"}
     record |= {"users": USERS * len(SEEDS), "chosen_balance": chosen}
     record |= {"validation": validation, "test": measure("test")}
     record["test"]["chosen"] = record["test"][f"mmr_{chosen}"]

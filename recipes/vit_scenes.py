@@ -37,7 +37,8 @@ from utils.vit import ClsToken
 CHECKPOINTS = ROOT / "data/cache/checkpoints"
 WIDTH, LAYERS, HEADS, INSIDE = 192, 6, 3, 384
 SIZE, PATCH = 64, 8
-VARIANTS, PHOTOS = 24, 25_000  # scenes of each drawing, besides it on white; photos for the teacher
+# scenes of each drawing, besides it on white; photos for the teacher, which lie by class: of five
+VARIANTS, PHOTOS = 24, 25_000
 THINGS, EACH, OTHERS = 48, 3, 48  # a batch: 48 things × 3 pictures, and 48 photos
 PEAK, DECAY, MARGIN, MIXING, EVERY = 1e-3, 0.05, 0.2, 0.08, 250
 REACH = 2  # patches that a picture is rolled by, at most, in each direction

@@ -135,6 +135,25 @@ def test_the_interval_is_the_percentile_bootstraps(seed):
     assert score.interval() == (low, high)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_an_interval_over_groups_draws_whole_groups(seed):
+    labels = np.random.default_rng(seed).integers(0, 12, 150)
+    score = recall_at_k(sample(labels.tolist(), seed), labels)
+    groups = labels[score.queries]
+    parts = [score.per_query[groups == group] for group in np.unique(groups)]
+    rng = np.random.default_rng(9)
+    means = [
+        np.concatenate([parts[i] for i in rng.integers(0, len(parts), len(parts))]).mean()
+        for _ in range(1000)
+    ]
+    expected = tuple(np.quantile(means, [0.025, 0.975]))
+    assert score.interval(groups=groups) == pytest.approx(expected, abs=0.03)
+    alone = score.interval(groups=np.arange(len(groups)))
+    assert alone == pytest.approx(score.interval(), abs=0.02)
+    with pytest.raises(ValueError, match="need as many groups"):
+        score.interval(groups=groups[1:])
+
+
 def test_a_wider_level_gives_a_wider_interval():
     labels = np.arange(100) % 5
     score = recall_at_k(sample(labels.tolist()), labels)

@@ -28,11 +28,28 @@ class Score(float):
     def __reduce__(self) -> tuple[Any, ...]:  # for copy and pickle
         return Score, (self.per_query, self.queries, self.left_out)
 
-    def interval(self, level: float = 0.95, draws: int = 1000) -> tuple[float, float]:
-        """Confidence interval by bootstrap over queries (Efron & Tibshirani 1993, chapter 13)."""
+    def interval(
+        self, level: float = 0.95, draws: int = 1000, groups: Any = None
+    ) -> tuple[float, float]:
+        """Confidence interval by bootstrap over queries (Efron & Tibshirani 1993, chapter 13).
+
+        Queries of one thing are alike. To tell of other things rather than of other pictures,
+        give `groups`, a label for each counted query: whole groups are drawn then (Davison &
+        Hinkley 1997, "Bootstrap Methods and Their Application", section 3.8).
+
+        Raises ValueError for groups of another number than the queries.
+        """
         rng = np.random.default_rng(0)
         n = len(self.per_query)
-        means = [self.per_query[rng.integers(0, n, n)].mean() for _ in range(draws)]
+        if groups is None:
+            means = [self.per_query[rng.integers(0, n, n)].mean() for _ in range(draws)]
+        else:
+            if len(groups) != n:
+                raise ValueError(f"{n} counted queries need as many groups, not {len(groups)}.")
+            _, group = np.unique(groups, return_inverse=True)
+            total, size = np.bincount(group, self.per_query), np.bincount(group)
+            picks = rng.integers(0, len(size), (draws, len(size)))
+            means = (total[picks].sum(1) / size[picks].sum(1)).tolist()
         tail = (1 - level) / 2
         low, high = np.quantile(means, [tail, 1 - tail])
         return float(low), float(high)

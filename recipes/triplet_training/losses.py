@@ -96,7 +96,7 @@ def main() -> None:
     scratch = over_seeds(partial(loss_by_name, "triplet + cross-entropy", dim), steps, False)
     record |= {
         "what": "recall@1 on things that were not in the training: curves on validation scenes, "
-        "scenes and emoji at the end on the test things",
+        "scenes and emoji on the test things, by the weights that were best on those",
         "data": f"scenes of the training things, {THINGS} things × {EACH} pictures a batch",
         "command": f"python -m recipes.triplet_training.losses --steps {steps}",
         "spread": f"{SEEDS} seeds, all of them listed",
