@@ -211,7 +211,7 @@ print(f"over queries {over_queries[0]:.3f} to {over_queries[1]:.3f}")
 print(f"over things  {over_things[0]:.3f} to {over_things[1]:.3f}")
 check(
     "Over things the interval is wider by a quarter or more",
-    np.diff(over_things) > 1.25 * np.diff(over_queries),
+    np.ptp(over_things) > 1.25 * np.ptp(over_queries),
 )
 
 # %% [markdown]
