@@ -218,7 +218,7 @@ def table_4_1() -> None:
 
 
 def duel() -> None:
-    """Our recipe and the thesis's for the same time, and cells of its table on a GPU."""
+    """Our recipe and the thesis's for about the same time, and cells of its table."""
     kept = measured("thesis")
     ways = {"our recipe": kept["ours"], "its recipe": kept["thesis"]}
     ways |= measured("thesis_grid")["cells"]
