@@ -69,7 +69,8 @@ def main() -> None:
     times = seconds({metric: search(metric) for metric in METRICS} | {"bare": bare}, ROUNDS)
     memory = {metric: megabytes(search(metric)) for metric in METRICS}
     record = provenance() | {
-        "what": "ten nearest of 10,000 × 64, leave-one-out: time over cosine's, peak memory in MB",
+        "what": "ten nearest of 10,000 × 64, leave-one-out: time over cosine's, and the MB that a "
+        "further call takes",
         "data": "CIFAR-10 (JPEG) test embeddings; their softmax for distances of distributions",
         "command": "python -m benchmarks.distances",
         "spread": f"medians over {ROUNDS} rounds, every metric once a round",

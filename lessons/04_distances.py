@@ -895,7 +895,7 @@ pd.DataFrame(
             m: 1000 * cost["cosine_seconds"] * x for m, x in cost["over_cosine"].items()
         },
         "times cosine's": cost["over_cosine"],
-        "megabytes": cost["megabytes"],
+        "megabytes a further call takes": cost["megabytes"],
     }
 ).style.format("{:.1f}")  # ten nearest of all 10,000 × 64
 

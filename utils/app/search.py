@@ -190,10 +190,8 @@ class Search:
         """
         if not likes:
             raise ValueError("Like at least one picture, and others like it can be found.")
-        started, vectors = (
-            time.perf_counter(),
-            self._embedded(self.model, self.index.model, self.plain),
-        )
+        started = time.perf_counter()
+        vectors = self._embedded(self.model, self.index.model, self.plain)
         wish = vectors[[self._at[id] for id in likes]].mean(0)
         if dislikes:
             wish = wish - DISLIKE * vectors[[self._at[id] for id in dislikes]].mean(0)
