@@ -215,9 +215,11 @@ check(
 )
 
 # %% [markdown]
-# The course's intervals are over queries, so take them as the least. Did the network just remember the lion? It cannot have: no drawing of a thing of the gallery was in its training, nor of
-# a near-twin. But it began with photos, and those showed ten kinds of things, horses, birds, planes, cars and trucks among them.
-# *Is the score owed to these? Leave the gallery's drawings of such things out of the queries.*
+# The course's intervals are over queries: take them as the least.
+#
+# Did the network just remember the lion? It cannot have: no drawing of a thing of the gallery was in its training, nor of
+# a near-twin. But it began with photos, and those showed ten kinds of things, horses, birds, planes, cars and trucks
+# among them. *Is the score owed to these? Leave the gallery's drawings of such things out of the queries.*
 
 # %%
 trained_on = load_images("scenes", split="train")
