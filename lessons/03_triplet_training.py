@@ -31,9 +31,8 @@ from utils.images import load_images
 from utils.models import load_model
 from utils.plots import show_grid
 
-scenes = load_images(
-    "scenes", split="test"
-)  # things of which none of our trainings has seen a drawing
+# Things of which none of our trainings has seen a drawing.
+scenes = load_images("scenes", split="test")
 photos = load_model("cnn-photos")
 vectors = embed(photos, scenes)
 a, p, n = (scenes.ids.index(id) for id in ("noto/lion", "fluent/lion", "noto/volleyball"))
@@ -938,6 +937,7 @@ def known_or_not(v, families):
 # %%
 small = with_families("validation")
 near, known = known_or_not(*small)
+small_gallery = known.sum()
 false, true, thresholds = roc_curve(known, -near)
 chosen = np.abs(false - (1 - true)).argmin()
 threshold = -thresholds[chosen]
@@ -973,7 +973,7 @@ answered["donkeys, all scenes"] = (donkey_apart[:, 0] <= threshold).mean()
 show_bars(
     answered,
     unit="share of queries that are answered, test things",
-    title=f"As large a gallery lets {answered['unknown, as large']:.0%} of strangers in, one {known.sum() / 159:.1f} times as large {answered['unknown, all']:.0%}",
+    title=f"As large a gallery lets {answered['unknown, as large']:.0%} of strangers in, one {known.sum() / small_gallery:.1f} times as large {answered['unknown, all']:.0%}",
 )
 
 # %%

@@ -119,8 +119,8 @@ def outside() -> dict[str, Any]:
     scenes, donkey = load_images("scenes", "test"), load_images("scenes", "ood")
     model = load_model("cnn")
     found, apart = nearest(embed(model, donkey), embed(model, scenes), 7)
-    vectors, families = with_families("validation")
-    near, known = known_or_not(vectors, families)
+    fewer, of = with_families("validation"), with_families("test")
+    near, known = known_or_not(*fewer)
     false, true, thresholds = roc_curve(known, -near)
     threshold = -thresholds[np.abs(false - (1 - true)).argmin()]
     hoofed = np.isin([scenes.label_of(i) for i in range(len(scenes))], HOOFED)
@@ -132,11 +132,11 @@ def outside() -> dict[str, Any]:
         "threshold": float(threshold),
         "gallery": int(known.sum()),
     }
-    many, of = len(vectors), with_families("test")
+    n = len(fewer[0])
     near, known = known_or_not(*of)
     record |= {"test_gallery": int(known.sum()), "test_area": float(roc_auc_score(known, -near))}
     record |= answered(near, known, threshold)
-    draws = [answered(*known_or_not(*some(*of, many, seed)), threshold) for seed in range(DRAWS)]
+    draws = [answered(*known_or_not(*some(*of, n, seed)), threshold) for seed in range(DRAWS)]
     as_large = {name: float(np.mean([draw[name] for draw in draws])) for name in draws[0]}
     return record | {"as_large": as_large | {"draws": DRAWS}}
 
@@ -178,8 +178,7 @@ def main() -> None:
         "spread": f"training from {SEEDS} seeds, all listed; the rest is of the shipped networks",
     }
     for name in some_parts or parts:
-        of_its_own = provenance() if some_parts else {}
-        record[name] = parts[name]() | of_its_own
+        record[name] = parts[name]() | (provenance() if some_parts else {})
     write_json(ROOT / "results/triplet_training.json", record)
 
 

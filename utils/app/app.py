@@ -234,10 +234,7 @@ class SearchApp(Screen):
                     del self._wishes[id]
                 else:
                     self._wishes[id] = event
-                if self._query is None and not self._liked("like"):  # nothing is left to answer
-                    self._query = self._trail.pop() if self._trail else self.search.first()
-                    self._answer()
-                self._show()
+                self._wished()
 
     def _changed(self, sentence: str) -> None:
         if self._query is None and not self._liked("like"):
@@ -264,7 +261,11 @@ class SearchApp(Screen):
 
     def _forget(self) -> None:
         self._wishes = {}
-        if self._query is None and self._trail:
+        self._wished()
+
+    def _wished(self) -> None:
+        """After other wishes; with its last like a recommendation ends."""
+        if self._query is None and not self._liked("like"):
             return self._return(len(self._trail) - 1)
         self._show()
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from utils.embed import embed
 from utils.embedder import Embedder
+from utils.exercises import not_ready
 from utils.images import ImageSet
 from utils.metrics import recall_at_k
 
@@ -132,11 +133,8 @@ def grade_3(recipe: Callable[..., Any]) -> str | None:
     model = recipe(shown, 4)
     if not isinstance(model, Embedder):
         return f"recipe(…) should return the trained Embedder, but returns {_kind(model)}."
-    if model.module.training:
-        return "The network is still in training mode: call model.module.eval() at the end."
-    seen = [n for name, n in model.module.named_buffers() if name.endswith("num_batches_tracked")]
-    if seen and not any(seen):  # random weights may pass below
-        return "The network has not seen one batch in training mode: train it first."
+    if hint := not_ready(model.module):
+        return hint
     vectors = embed(model, asked, cache=False)
     again = embed(model, asked[::-1], cache=False)[::-1]
     if not np.allclose(vectors, again, atol=1e-2):

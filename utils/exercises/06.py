@@ -116,7 +116,5 @@ def grade_3(recommend: Callable[..., Any]) -> str | None:
     if len(given) < 8 and given == right[: len(given)]:
         return f"Yours gives {len(given)} of 8, and more are left: leave out first, then take k."
     if given != right:
-        return (
-            f"{_best(liking, new & (liking >= disliking), 3)} … come first, yours are {given[:3]} …"
-        )
+        return f"{right[:3]} … come first, yours are {given[:3]} …"
     return None

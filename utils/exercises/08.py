@@ -10,6 +10,7 @@ from utils.cnn import CompactCNN
 from utils.contrast import Views, as_pictures
 from utils.embed import embed
 from utils.embedder import Embedder
+from utils.exercises import not_ready
 
 
 def grade_1(other_half: Callable[..., Any]) -> str | None:
@@ -85,16 +86,13 @@ def grade_3(recipe: Callable[..., Any]) -> str | None:
     model = recipe(images, 20)
     if not isinstance(model, Embedder):
         return f"recipe(…) should return an Embedder, but returns {type(model).__name__}."
-    if model.module.training:
-        return "The network is still in training mode: call model.module.eval() at the end."
+    if hint := not_ready(model.module):
+        return hint
     if not isinstance(model.module, CompactCNN):
         return (
             f"The Embedder's network is a {type(model.module).__name__}: the head goes after the "
             "training. Return the model that you gave to with_projection, not what it returned."
         )
-    taught = [n for name, n in model.module.named_buffers() if name.endswith("num_batches_tracked")]
-    if not any(taught):  # whitened random weights may pass below
-        return "The network has not seen one batch in training mode: train it first."
     torch.manual_seed(2)
     seen = as_pictures(Views().pixels(again.repeat(2, 1, 1, 1)))
     vectors = embed(model, seen, cache=False)

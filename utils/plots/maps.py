@@ -73,10 +73,11 @@ def show_map(
             )  # fmt: skip
         axes.set(xticks=[], yticks=[], aspect="equal")
         axes.spines[:].set_visible(False)
-        if any(name != "" for name in shown):
+        named = any(name != "" for name in shown)
+        if named:
             axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1), markerscale=1.6)
         put_title(figure, title)
-    told = f", {len(shown)} labels: {', '.join(map(str, shown))}" if any(shown) else ""
+    told = f", {len(shown)} labels: {', '.join(map(str, shown))}" if named else ""
     return show(figure, f"{title or 'Map'}: {len(xy)} points{told}")
 
 
