@@ -69,6 +69,7 @@ def learn(
     model = graphed(Embedder("cnn-photos", module.dim, "random", preprocess, module), BATCH)
     sampler = shuffled(len(photos), BATCH, seed)
     named = "" if widths == WIDTHS else "-".join(map(str, widths)) + "-"
+    named += "all-" if held_out is None else ""
     per_epoch = len(photos) // BATCH
     history = train(
         model,
