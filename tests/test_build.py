@@ -33,13 +33,15 @@ y = ...  # how many?
 double(2)
 '''
 
+TIMES = {"00_a": {"seconds": 61.7, "each": [30.2, 31.5]}}
+
 
 @pytest.fixture
 def project(tmp_path):
     for room in ("lessons", "results", "notebooks"):
         (tmp_path / room).mkdir()
     (tmp_path / "lessons" / "00_a.py").write_text(LESSON)
-    (tmp_path / "results" / "times.json").write_text(json.dumps({"00_a": {"seconds": 61.7}}))
+    (tmp_path / "results" / "times.json").write_text(json.dumps(TIMES))
     (tmp_path / "README.md").write_text("It takes <!--results:times.00_a.seconds:.0f-->?<!--/-->.")
     live_at(tmp_path, "https://github.com/somebody/course")
     return tmp_path
@@ -96,7 +98,15 @@ def test_numbers_come_from_results_formatted(project):
     assert "It takes 62 seconds." in cells(project, False)[0].source
 
 
-@pytest.mark.parametrize("mark", ["nothing.key", "times.00_a.minutes", "times.00_a.seconds.x"])
+def test_a_number_of_a_list_goes_by_its_place(project):
+    assert fill("{{results:times.00_a.each.1:.1f}}", "00_a.py", project) == "31.5"
+
+
+@pytest.mark.parametrize(
+    "mark",
+    ["nothing.key", "times.00_a.minutes", "times.00_a.seconds.x", "times.00_a.each.2",
+     "times.00_a.each.x"],
+)  # fmt: skip
 def test_a_missing_number_stops_the_build_and_names_lesson_and_mark(project, mark):
     with pytest.raises(BuildError, match=rf"00_a\.py quotes results:{mark}"):
         fill(f"{{{{results:{mark}:.0f}}}}", "00_a.py", project)

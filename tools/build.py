@@ -69,9 +69,9 @@ def number(key: str, form: str, where: str, root: Path = ROOT) -> str:
     try:
         value: Any = json.loads(path.read_text("utf-8"))
         for part in keys:
-            value = value[part]
+            value = value[int(part) if isinstance(value, list) else part]
         return format(value, form)
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, LookupError, TypeError, ValueError) as error:
         raise BuildError(
             f"{where} quotes results:{key}:{form}, which {path.name} does not give "
             f"({type(error).__name__}: {error}); run the recipe or correct the mark."
