@@ -1,12 +1,12 @@
-"""How far the recipe of `cnn-photos` goes on CIFAR-10: a wider network, two networks, and a GPU.
+"""How far the recipe of `cnn-photos` goes on CIFAR-10: a wider one, several, and a GPU.
 
     CIFAR10_DIR=… python -m recipes.cifar10 "wide, two cores"     (one of RUNS, or several)
 
 Every run is the same `recipes.cnn_photos.learn`, which keeps the weights that find most of the
 held-out training photos; the test photos are asked once, at its end. No weights are kept: the
 course ships the small network. Writes each run into results/cifar10.json, with the machine that
-it ran on. Two networks are trained side by side on all the training photos, for they are not
-chosen from; a photo's vector is those of both, one behind the other (an ensemble).
+it ran on. Several networks are trained side by side, each on all the training photos and to its
+last step: nothing is chosen. A photo's vector is theirs, one behind the other (an ensemble).
 """
 
 import argparse
@@ -35,6 +35,7 @@ RUNS: dict[str, dict[str, Any]] = {
     "as shipped, GPU": {"epochs": 36, "widths": WIDTHS, "device": "cuda"},
     "wide, GPU": {"epochs": 60, "widths": WIDE, "device": "cuda"},
     "two networks, two cores": {"epochs": 21, "widths": WIDTHS, "device": "cpu", "networks": 2},
+    "three wide networks, GPU": {"epochs": 60, "widths": WIDE, "device": "cuda", "networks": 3},
 }
 MOVES = (0, 0), (0, 1), (0, -1), (1, 0), (-1, 0)  # pixels down and right
 Views = dict[str, NDArray[np.float32]]
