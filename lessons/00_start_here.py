@@ -272,7 +272,7 @@ check("By artist the same embedding is a poor search", by_artist < 0.5)
 # ## Real photos
 # Drawings are kind to us. So the course ships what another of our networks, `cnn-photos`, made of the 10,000 test
 # photos of CIFAR-10, small pictures of ten classes: 64 numbers for each photo, but not the photos. (They were saved as
-# JPEG, which costs some points against the originals.)
+# JPEG, so what we find must not be set beside published numbers.)
 
 # %%
 from utils.embed import load_embeddings

@@ -310,7 +310,7 @@ check(
 # That is no law, and here the intervals overlap. Take the token that the training took; where it took neither, try both on validation data.
 #
 # ### A small transformer on little data
-# Ours has {{results:vit_scenes.parameters:,}} parameters, twice the CNN's. It saw the same two thousand drawings in scenes, and had help, **distillation** (Hinton et al. 2015), on these and on 25,000 photos of five of CIFAR-10's classes.
+# Ours has {{results:vit_scenes.parameters:,}} parameters, twice the CNN's. It saw the same two thousand drawings in scenes, and had help, **distillation** (Hinton et al. 2015; by features instead of class scores, as Romero et al. 2015), on these and on 25,000 photos of five of CIFAR-10's classes.
 # The CNN was its teacher; [CLS] learned to point where the CNN's embedding points, and each patch token where the CNN's map points at that place.
 # A recipe has also trained it from the labels alone, without those photos, with the same number of steps. *Where do you expect the three?*
 
@@ -336,8 +336,8 @@ check("… and less than its teacher", found[1] < found[2])
 
 # %% [markdown]
 # What a CNN has built in, neighbourhood and sameness of places, a transformer must learn from examples, and two thousand drawings, even with 25,000 small photos, are few. On
-# ImageNet alone ViT-B/16 still loses to a ResNet of its size; with 300 million pictures it wins (Dosovitskiy et al. 2021).
-# With `BIG = True` this lesson uses one that learned from the 14 million pictures of ImageNet-21k.
+# ImageNet alone, without strong regularisation, ViT-B/16 stayed below a ResNet of its size; with 300 million pictures it won (Dosovitskiy et al. 2021). Better training has since closed most of
+# that gap (Touvron et al. 2021). With `BIG = True` this lesson uses one that learned from the 14 million pictures of ImageNet-21k and was then tuned to the thousand classes of ImageNet.
 #
 # ## 3 · What does a score say?
 # The **cosine** of two embeddings is their product over their lengths: from −1 for opposite directions over 0 for right angles to 1 for the
@@ -1025,8 +1025,8 @@ check("The CNN's maps match better than pixels", BIG or correct["CNN maps"] > co
 
 # %% [markdown]
 # The CNN's maps are the better map here: at this depth each place still sees a small part of the picture. The transformer's tokens have mixed the whole picture
-# six times over, and what they say of their own place is less than its pixels do. Large transformers trained without labels do this far better: the tokens of
-# DINO match parts across photographs (Amir et al. 2022), and those of DINOv2 too (Oquab et al. 2023). *So which part matches which is not a gift of the architecture, but of the training, again.*
+# six times over, and what they say of their own place is less than its pixels do. Large transformers trained without labels do this far better: the keys of
+# DINO's patches match parts across photographs (Amir et al. 2022), and the tokens of DINOv2 do (Oquab et al. 2023). *So which part matches which is not a gift of the architecture, but of the training, again.*
 #
 # ## Exercises
 # ### Exercise 02.1 · Paste

@@ -302,7 +302,7 @@ check(
 
 # %% [markdown]
 # ### A new picture
-# PCA places a new point by a product; t-SNE has to draw the whole map again; UMAP can put new points in. We draw a map of every second picture, let the others in by `transform`, and ask whether they land by their like.
+# PCA places a new point by a product; scikit-learn's t-SNE has to draw the whole map again; UMAP can put new points in. We draw a map of every second picture, let the others in by `transform`, and ask whether they land by their like.
 
 # %%
 from utils.distances import nearest
@@ -695,7 +695,7 @@ progress()
 # <details><summary>Answer</summary>Things it was not made from, and a comparison with random directions and single axes.</details>
 #
 # **5. Which of the three maps can show you where a new photo lies?**
-# <details><summary>Answer</summary>PCA by a product, UMAP by `transform`; t-SNE has to draw everything anew.</details>
+# <details><summary>Answer</summary>PCA by a product, UMAP by `transform`; scikit-learn's t-SNE has to draw everything anew.</details>
 
 # %% [markdown]
 # ## In one paragraph

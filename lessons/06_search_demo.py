@@ -179,7 +179,7 @@ check("Undo takes it out again", name not in app.answers.ids)
 
 # %% [markdown]
 # ## 5 · How long may it take?
-# Miller (1968) and Nielsen (1993) give three limits that held for every machine since: a tenth of a second feels like our own doing, one second like waiting, after ten we are gone. *We ask with an upload. Which step takes longest: reading the
+# Miller (1968) and Nielsen (1993) give three limits that held for every machine since: a tenth of a second feels like our own doing, up to a second we notice the wait and keep our thought, after ten we are gone. *We ask with an upload. Which step takes longest: reading the
 # file, embedding, searching, or drawing ten answers?*
 
 # %%
@@ -298,7 +298,7 @@ check("… but a third of the score or more comes from around it", np.mean(insid
 # shows something else: the best match of each patch.
 #
 # ## 7 · More like these
-# A search answers one picture. A **recommendation** answers a person: some pictures they like, some they do not. The oldest idea still works (Rocchio 1971): the mean of the likes, less a little of the mean of the dislikes, is a query like any other.
+# A search answers one picture. A **recommendation** answers a person: some pictures they like, some they do not. The oldest idea still works (after Rocchio 1971): the mean of the likes, less a little of the mean of the dislikes, is a query like any other.
 
 # %%
 likes = [gallery.by_label(name).ids[0] for name in ("panda", "lion", "shark")]
@@ -348,7 +348,7 @@ check(
 )
 
 # %% [markdown]
-# And dislikes? Each user then dislikes what was wrong among the ten, and is shown ten others. Rocchio's formula leaves open how much a dislike weighs. *How much should it?*
+# And dislikes? Each user then dislikes what was wrong among the ten, and is shown ten others. Rocchio took off their whole mean; later versions of his formula give it a weight. *How much should it be?*
 
 # %%
 weights = [0, 10, 20, 30, 50, 100]
@@ -453,7 +453,7 @@ exercise("06.3", recommend)
 #
 # <details><summary>2. An upload of a phone's photo is answered with pictures lying on their side. What was forgotten?</summary>
 #
-# The EXIF note. The pixels in the file lie as the sensor lay; the file says how to turn them. Libraries give the raw pixels unless asked.
+# The EXIF note. The pixels in the file lie as the sensor lay; the file says how to turn them. Pillow and many others give the raw pixels unless asked; OpenCV turns them.
 # </details>
 #
 # <details><summary>3. Why do the shares of places add up to the cosine for our CNN and not for a transformer's [CLS]?</summary>

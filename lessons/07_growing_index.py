@@ -103,7 +103,7 @@ show_curve(
 
 # %% [markdown]
 # In many dimensions all points are nearly equally far (lesson 01), so no box can be left out. But do embeddings fill their 64 dimensions? Points on a sheet of paper have two, however the sheet lies in the room. The **intrinsic dimension** can be told from distances alone: if the
-# second neighbour is hardly farther than the first, there are many dimensions (**TwoNN**, Facco et al. 2017).
+# second neighbour is hardly farther than the first, there are many dimensions (**TwoNN**, Facco et al. 2017; they fit a line, we take the maximum likelihood).
 
 # %%
 from utils.distances import nearest
@@ -462,8 +462,8 @@ check("Codes take less than a fifth", weight["PQ"] < 256 / 5)
 # How many dimensions are free matters to a graph too: with the same effort, `ef` 16 among {{results:index.intrinsic.vectors:,d}} vectors, it finds {{results:index.intrinsic.hnsw_ef_16.2:.1%}} of the ten nearest where two of 64 numbers are free, {{results:index.intrinsic.hnsw_ef_16.16:.1%}} where sixteen are and {{results:index.intrinsic.hnsw_ef_16.64:.1%}} where all are.
 #
 # ## 7 · Growing and shrinking
-# A gallery lives. Each structure pays differently. To add a thousand vectors to a hundred thousand takes lists {{results:index.changes.ivf.add_milliseconds:.0f}} ms and a graph, which must find the neighbours of each, {{results:index.changes.hnsw.add_milliseconds:.0f}}. To remove a thousand takes either about a millisecond, but a graph cannot lose a point, for others are reached
-# through it: it is only marked and stepped over, until a quarter is dead and the graph is built anew, {{results:index.changes.hnsw.rebuild_seconds:.1f}} seconds. What users see must be the same: *a removed picture never comes back.*
+# A gallery lives. Each structure pays differently. To add a thousand vectors to a hundred thousand takes lists {{results:index.changes.ivf.add_milliseconds:.0f}} ms and a graph, which must find the neighbours of each, {{results:index.changes.hnsw.add_milliseconds:.0f}}. To remove a thousand takes either about a millisecond, but our graph (faiss's) cannot lose a point, for others are reached
+# through it (some databases link its neighbours anew): it is only marked and stepped over, until a quarter is dead and the graph is built anew, {{results:index.changes.hnsw.rebuild_seconds:.1f}} seconds. What users see must be the same: *a removed picture never comes back.*
 
 # %%
 shop = FaissIndex("hnsw", "euclidean")
@@ -740,7 +740,7 @@ exercise("07.3", encode)
 #
 # <details><summary>2. recall@10 of an index is .95. Are five of a hundred answers wrong?</summary>
 #
-# One of twenty true neighbours is missing; in its place stands the next nearest. Whether users see the difference is another question: ask with labels.
+# One of twenty true neighbours is missing; in its place stands one that is farther, often by little. Whether users see the difference is another question: ask with labels.
 # </details>
 #
 # <details><summary>3. Why does a graph not simply delete a point?</summary>
@@ -764,7 +764,7 @@ exercise("07.3", encode)
 #
 # ## Go further
 # - Jégou, Douze & Schmid, *Product quantization for nearest neighbor search* (2011).
-# - Malkov & Yashunin, *Efficient and robust approximate nearest neighbor search using HNSW graphs* (2016).
+# - Malkov & Yashunin, *Efficient and robust approximate nearest neighbor search using hierarchical navigable small world graphs* (2016).
 # - Douze et al., *The Faiss library* (2024); Aumüller et al., *ANN-Benchmarks* (2017): recall against speed.
 # - Facco et al., *Estimating the intrinsic dimension of datasets by a minimal neighborhood information* (2017).
 # - Barz & Denzler, *Do we train on test data? Purging CIFAR of near-duplicates* (2020).

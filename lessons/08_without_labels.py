@@ -215,7 +215,7 @@ check("A crop alone is the worst", means["only crop"] == min(singles))
 # %% [markdown]
 # Two copies without any change ("none") teach something, too: all other pictures must still be told apart. Of the four together, leaving out colour costs most: drawings fall from {{results:without_labels.augmentation.all.test.drawings.mean:.2f}} to {{results:without_labels.augmentation.without colour.test.drawings.mean:.2f}}. Leaving out the mirror does no harm ({{results:without_labels.augmentation.without flip.test.drawings.mean:.2f}}), leaving out blur little ({{results:without_labels.augmentation.without blur.test.drawings.mean:.2f}}).
 #
-# Chen et al. found the same of colour on photographs: two crops of one picture share their colours, and the histogram of colours gives them away. The network takes that **shortcut** and looks no further. Changed colours close it. *Is another one left? Think of what two crops of a scene have in common besides the thing.*
+# Chen et al. describe the same of colour on photographs: two crops of one picture share their colours, and the histogram of colours gives them away. The network takes that **shortcut** and looks no further. Changed colours close it. (Of single changes their figure 5 tells otherwise: a crop alone is best there, and colour alone far behind.) *Is another one left? Think of what two crops of a scene have in common besides the thing.*
 #
 # We put every validation thing before two backgrounds, and ask each network: is a scene nearer to the same thing before another background, or to another thing before the same background?
 

@@ -50,7 +50,7 @@ check(
 # These things it knows by heart. What it makes of things that it never saw is the question of section 5. First: how does a network read?
 #
 # ## 2 · From a text to a vector
-# A text is cut into **words**, and each word into its **n-grams**: all runs of three to six letters, with < and > to mark the ends, and the word itself (fastText, Bojanowski et al. 2017). Each n-gram has a vector in a table; a word is the mean of its n-grams, a text the mean of its words.
+# A text is cut into **words**, and each word into its **n-grams**: all runs of three to six letters, with < and > to mark the ends, and the word itself (fastText, Bojanowski et al. 2017). Each n-gram has a vector in a table; a word is the mean of its n-grams (there the sum), a text the mean of its words.
 # *The tower learned “camelo” and never “camelos”. What does it make of it? And of “camel”?*
 
 # %%

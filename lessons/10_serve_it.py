@@ -391,7 +391,7 @@ check("A billion are cheaper on standing servers", serverless(1e9) > standing(1e
 #
 # - what is asked with is not stored, not logged, and out of memory with the answer;
 # - what is added loses everything but its pixels, EXIF with the place included;
-# - an embedding is *not* anonymous: lesson 01 rebuilt a picture from it;
+# - an embedding is *not* anonymous: it finds other pictures of the same thing or person, and some of the picture can be read back from it (lesson 01 a tint);
 # - whoever may add can remove, and removed means gone, from the index and from the disk;
 # - other sites' pages cannot read its answers (**CORS** is closed until you open it), and without the token nobody can change anything.
 #

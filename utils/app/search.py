@@ -183,8 +183,8 @@ class Search:
     ) -> Answers:
         """What lies near the mean of what is liked and away from what is not.
 
-        Rocchio 1971, "Relevance feedback in information retrieval": the query is the mean of the
-        liked vectors less DISLIKE times the mean of the disliked ones.
+        After Rocchio 1971, "Relevance feedback in information retrieval": the query is the mean
+        of the liked vectors less DISLIKE, which is 1 in the paper, times that of the disliked.
 
         Raises ValueError without a like.
         """

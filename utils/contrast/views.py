@@ -43,8 +43,9 @@ def flip(x: Tensor) -> Tensor:
 def colour(x: Tensor, strength: float) -> Tensor:
     """Brightness, contrast, saturation and hue of each picture changed; some of them grey.
 
-    strength : 1 is SimCLR's own: factors of .2 to 1.8, hues turned by up to a fifth, a fifth of
-        the pictures grey; all in proportion.
+    strength : 1 has SimCLR's factors of .2 to 1.8, hues turned by up to a fifth, a fifth of the
+        pictures grey; all in proportion. (SimCLR leaves a fifth of the views as they are, and
+        greys a fifth at any strength.)
     """
     n, device = len(x), x.device
 

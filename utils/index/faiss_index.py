@@ -47,7 +47,7 @@ class FaissIndex:
     knobs : those of the kind, see `KNOBS`; `index.knobs["nprobe" or "ef"]` may change at any time.
 
     "ivf" and "pq" are trained once, on what is there when `train_at` vectors are; until then they
-    compare with every vector. Removal scans the vectors of "flat", "ivf" and "pq"; a graph cannot
+    compare with every vector. Removal scans the vectors of "flat", "ivf" and "pq"; its graph cannot
     lose a point, so "hnsw" only marks it, steps over it, and is built anew when a quarter is dead.
     "flat" compares many queries at once by products, which may leave a copy 1e-3 from its picture.
     """

@@ -39,7 +39,7 @@ class QdrantIndex:
 
     What `add` and `remove` have done is kept in a folder or on a server from then on; `save` is for
     taking it elsewhere. A server compares with every vector of a small collection, and walks a
-    graph in one of more than some ten thousand.
+    graph where one of its segments holds more than some ten megabytes of them.
 
     Raises
     ------

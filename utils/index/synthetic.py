@@ -32,7 +32,8 @@ def intrinsic_dimension(vectors: np.ndarray, sample: int = 5_000) -> float:
     """How many directions there are to go from a point, by TwoNN (Facco and others 2017).
 
     In d dimensions the second neighbour is farther than the first by a factor r of which the mean
-    of ln r is 1/d. Looks at the first `sample` of the vectors, float N×D, copies left out.
+    of ln r is 1/d: the maximum likelihood, where the paper fits a line. Looks at the first
+    `sample` of the vectors, float N×D, copies left out.
     """
     from utils.distances import nearest
 

@@ -18,8 +18,9 @@ def contrastive_loss(
     """Pull every pair of one label together, push the others at least `margin` apart.
 
     mean d² over pairs of one label + mean max(0, margin − d)² over the rest (Hadsell et al. 2006,
-    "Dimensionality Reduction by Learning an Invariant Mapping", eq. 4, up to its factor ½). With
-    squared=False d and max(0, margin − d) instead. A kind of pair that the batch lacks costs 0.
+    "Dimensionality Reduction by Learning an Invariant Mapping", eq. 4, without its ½ and with
+    the mean of each kind of pair instead of one sum). With squared=False d and max(0, margin − d)
+    instead. A kind of pair that the batch lacks costs 0.
 
     Parameters
     ----------
@@ -42,8 +43,8 @@ def triplet_loss(
 ) -> Tensor:
     """Mean of max(0, d(a, p) − d(a, n) + margin) over the triplets that a miner chooses.
 
-    Schroff et al. 2015, "FaceNet", eq. 2, whose distance is the squared one (squared=True); on
-    plain distances as in Hermans et al. 2017. A batch without triplets costs 0.
+    Schroff et al. 2015, "FaceNet", section 3.1, whose distance is the squared one (squared=True);
+    on plain distances as in Hermans et al. 2017. A batch without triplets costs 0.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ def random_triplets(distances: Tensor, labels: Tensor) -> Triplets:
 def semi_hard(distances: Tensor, labels: Tensor) -> Triplets:
     """A random positive for each anchor, and the nearest negative that is farther than it.
 
-    Schroff et al. 2015, "FaceNet", eq. 4. An anchor whose every negative is nearer than its
+    Schroff et al. 2015, "FaceNet", section 3.2. An anchor whose every negative is nearer than its
     positive takes the farthest negative, which keeps it in the loss.
     """
     same, positive = pairs_of(labels)

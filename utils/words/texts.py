@@ -9,7 +9,7 @@ from typing import cast
 from utils.emoji import name_of
 
 LONGEST = 200  # letters of a text; more than a query needs
-SHORTEST_GRAM, LONGEST_GRAM = 3, 6  # as in Bojanowski et al. 2017, section 4.1
+SHORTEST_GRAM, LONGEST_GRAM = 3, 6  # as in Bojanowski et al. 2017, section 3.2
 
 
 class TextError(ValueError):
