@@ -328,11 +328,6 @@ show_bars(
 )
 
 # %%
-check(
-    "The slowest of a hundred waits longer than the median",
-    load[4]["99th percentile ms"] > load[4]["median ms"],
-)
-check("Four at a time wait longer than one alone", load[4]["median ms"] > load[1]["median ms"])
 process.terminate()
 process.wait()
 

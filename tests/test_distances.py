@@ -92,6 +92,12 @@ def test_pairwise_is_the_formula(metric, case):
 
 
 @BY_NAME
+def test_no_distance_is_below_zero(metric):
+    v = usable(np.random.default_rng(0).normal(size=(200, 64)).astype(np.float32), metric)
+    assert pairwise(v, v, metric).min() >= 0
+
+
+@BY_NAME
 @given(case=searches())
 def test_the_nearest_have_the_smallest_distances_there_are(metric, case):
     a, b = (usable(v, metric) for v in case[:2])

@@ -221,16 +221,6 @@ def test_zeros_are_vectors_like_any_other_where_direction_does_not_matter(metric
     assert index.search([[0.0, 0]], 1)[0].tolist() == [["zero"]]
 
 
-def test_what_was_added_can_always_be_searched():
-    index = ExactIndex("cosine")
-    index.add(["a"], [[1.0, 0]])
-    try:
-        index.add(["tiny"], [[0, 1e-30]])  # its square is 0 in float32
-    except ValueError:
-        assert index.ids == ["a"]
-    assert index.search([[1.0, 0]], 1)[0].tolist() == [["a"]]
-
-
 @pytest.mark.parametrize("unknown", [["x"], ["id0", "x"], ["x", "y", "id1"]])
 def test_removing_an_unknown_id_removes_nothing(unknown):
     index = filled()

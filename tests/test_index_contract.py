@@ -69,6 +69,14 @@ def filled(make, n=6, payload=None, **settings):
     return index
 
 
+@ENGINES
+def test_a_very_short_vector_has_a_direction_like_any_other(make):
+    index = make(metric="cosine")
+    index.add(["long", "short", *names(5)], [[1.0, 0], [0, 1e-30], *[[-1.0, -1]] * 5])
+    found, apart = index.search([[0.0, 2]], 1)
+    assert found.tolist() == [["short"]] and apart[0, 0] == pytest.approx(0, abs=1e-6)
+
+
 def distances(a, b, metric):
     a, b = np.asarray(a, np.float64)[:, None], np.asarray(b, np.float64)[None]
     if metric == "cosine":

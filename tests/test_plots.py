@@ -65,10 +65,17 @@ def test_neighbours_without_labels_get_no_verdict():
     assert not [text for text in texts(figure) if "✓" in text or "✗" in text]
 
 
-@pytest.mark.parametrize("answers", [np.array([1, 2]), np.array([[1], [2]]), np.array([["p9"]])])
-def test_answers_that_do_not_fit_the_queries_are_refused(answers):
+@pytest.mark.parametrize(
+    "answers, wrong",
+    [
+        (np.array([1, 2]), "1 to 8 queries"),
+        (np.array([[1], [2]]), "1 to 8 queries"),
+        (np.array([["p9"]]), "no picture with the id"),
+    ],
+)
+def test_answers_that_do_not_fit_the_queries_are_refused(answers, wrong):
     gallery = pictures([0, 1, 0])
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=wrong):
         show_neighbours(gallery[:1], gallery, answers)
 
 

@@ -98,6 +98,11 @@ def test_ten_unless_asked_otherwise_and_no_more_than_there_are(reader):
     assert len(post(reader, picture_file(), k=1000).json()["results"]) == 30
 
 
+def test_no_more_than_the_service_gives_at_most(finished):
+    with client_of(finished, max_results=5) as few:
+        assert len(post(few, picture_file(), k=1000).json()["results"]) == 5
+
+
 @pytest.mark.parametrize("body, status, word", [
     ({}, 422, "image"), ({"image": "aaaa"}, 422, "whole picture"), ({"image": "a"}, 422, "ase64"),
     ({"image": EXAMPLE, "k": 0}, 422, "k"), ({"image": EXAMPLE, "k": "x"}, 422, "k"),

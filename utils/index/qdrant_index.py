@@ -130,6 +130,7 @@ class QdrantIndex:
         notes: list[dict[str, Any]] = [{"id": id} for id in ids]
         if payload is not None:
             notes = [{"id": id, "payload": it} for id, it in zip(ids, payload, strict=True)]
+        vectors = ready(vectors, self.metric)  # Qdrant leaves very short rows as long as they are
         for at in progress(range(0, len(ids), BATCH), "adding"):
             part = slice(at, at + BATCH)
             keys, rows = [_key(id) for id in ids[part]], vectors[part].tolist()
