@@ -1061,7 +1061,7 @@ progress()
 # To a network a picture is a stack of maps that get coarser and more numerous from layer to layer, and at the end a short vector. Pixels
 # keep everything and find little; one-hot vectors keep nothing but identity; an embedding keeps what its training needed. Convolutions
 # and the average over their maps make it tolerant of shifts, not invariant, and halving the maps costs tolerance of small shifts; flattening keeps the place of things and averaging gives most of it up, which is a gain when we ask *what* and
-# a loss when we ask *where*. Shortcuts let gradients through deep stacks. Any classifier without its last layer is an embedder, and searching
+# a loss when we ask *where*. A norm or a shortcut keeps the gradient of a deep stack alive; a norm alone did not make ours learn. Any classifier without its last layer is an embedder, and searching
 # with it is one matrix product.
 #
 # ## Go further

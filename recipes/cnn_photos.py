@@ -59,8 +59,9 @@ def learn(
     seed: int,
     device: str,
     widths: tuple[int, int, int] = WIDTHS,
+    keep: bool = True,
 ) -> tuple[Embedder, History]:
-    """The compact CNN after `epochs` over the photos, from random weights."""
+    """The compact CNN after `epochs` over the photos, from random weights; resumable if kept."""
     torch.manual_seed(seed)
     preprocess = Preprocess(32, PHOTO_MEAN, PHOTO_STD)
     module = CompactCNN(widths=widths)
@@ -70,6 +71,7 @@ def learn(
     sampler = shuffled(len(photos), BATCH, seed)
     named = "" if widths == WIDTHS else "-".join(map(str, widths)) + "-"
     named += "all-" if held_out is None else ""
+    checkpoint = ROOT / f"data/cache/checkpoints/cnn-photos-{named}{epochs}-{seed}.pt"
     per_epoch = len(photos) // BATCH
     history = train(
         model,
@@ -84,7 +86,7 @@ def learn(
             optimizer, PEAK, steps, pct_start=0.2, anneal_strategy="linear", cycle_momentum=False
         ),
         every=per_epoch,
-        checkpoint=ROOT / f"data/cache/checkpoints/cnn-photos-{named}{epochs}-{seed}.pt",
+        checkpoint=checkpoint if keep else None,
         seed=seed,
     )
     return model, history

@@ -135,7 +135,7 @@ def side_by_side(
     table["thesis"] = told(*by_thesis(photos, held_out, steps, margin=margin, mine=mine), test)
     table["thesis"] |= {"epochs": steps * BATCH / len(photos)}
     few = photos[: 40 * OUR_BATCH]
-    _, tried = learn(few, None, 1, 1, device())
+    _, tried = learn(few, None, 1, 1, device(), keep=False)  # its speed
     epochs = int(60 * minutes / (tried.seconds * len(photos) / len(few)))
     table["ours"] = told(*learn(photos, held_out, epochs, 0, device()), test)
     table["ours"] |= {"epochs": epochs}

@@ -22,6 +22,9 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets the network in")
     parser.add_argument("--port", type=int, default=8000)
     options = parser.parse_args(words)
+    if options.gallery and (options.images or options.model):
+        parser.error("--gallery is served as it is: leave --images and --model out, or fill it by "
+                     "`python -m service.ingest`.")  # fmt: skip
     try:
         settings = Settings.from_environment()
         folder = options.gallery

@@ -768,10 +768,15 @@ def test_no_other_machine_was_asked(page):
     assert page.outside == []
 
 
-@pytest.mark.parametrize("wrong", [["/no/such/folder"], ["--pair", "nonsense"]])
-def test_what_is_not_there_is_said_before_anything_is_served(wrong):
+@pytest.mark.parametrize(
+    "wrong, word",
+    [(["/no/such/folder"], "/no/such/folder"), (["--pair", "nonsense"], "nonsense"),
+     (["cifar10"], "CIFAR10_DIR")],
+)  # fmt: skip
+def test_what_is_not_there_is_said_before_anything_is_served(wrong, word, tmp_path):
     command = [sys.executable, "-m", "utils.app", *wrong]
-    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ)
+    around = os.environ | {"CIFAR10_DIR": str(tmp_path)}
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=around)
     assert told.returncode != 0
-    assert wrong[-1] in told.stderr
+    assert word in told.stderr
     assert "Traceback" not in told.stderr

@@ -1,11 +1,16 @@
 """Figures: what they show, that they say it in words too, and that nothing needs colour."""
 
+import subprocess
+import sys
 from itertools import pairwise
 
+import nbformat
 import numpy as np
 import pytest
+from nbclient import NotebookClient
 from PIL import ImageColor
 
+from utils import ROOT
 from utils.images import ImageSet
 from utils.plots import (
     show_bars,
@@ -77,6 +82,21 @@ def test_answers_that_do_not_fit_the_queries_are_refused(answers, wrong):
     gallery = pictures([0, 1, 0])
     with pytest.raises(ValueError, match=wrong):
         show_neighbours(gallery[:1], gallery, answers)
+
+
+def test_without_a_title_the_alt_text_begins_with_what_is_shown():
+    assert show_bars({"a": 0.25}, unit="recall@1").alt.startswith("recall@1: a 0.25")
+    assert show_curve([1, 2], [3, 4], xlabel="n", ylabel="time").alt.startswith("time from 3 to 4")
+
+
+def test_a_terminal_is_no_notebook_and_every_kernel_is_one():
+    ask = "import utils.progress as p; print(p.in_notebook())"
+    terminal = [sys.executable, "-m", "IPython", "--colors=NoColor", "-c", ask]
+    told = subprocess.run(terminal, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "False"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(ask)])
+    (cell,) = NotebookClient(notebook, resources={"metadata": {"path": str(ROOT)}}).execute().cells
+    assert cell.outputs[0].text.strip() == "True"
 
 
 def test_bars_carry_their_numbers_and_intervals():

@@ -18,6 +18,7 @@ from PIL import Image
 from qdrant_server import Server
 from service_server import KEY, TOKEN, serving
 
+from service import __main__ as server
 from service import ingest
 from service.api import create_app
 from service.gallery import open_gallery
@@ -311,6 +312,12 @@ def test_a_gallery_keeps_the_model_that_it_was_made_with(album, tmp_path, capsys
     assert ingest.main([*asked, "--model", "cnn-photos"]) == 1
     assert "was made with cnn, not cnn-photos; name another" in capsys.readouterr().err
     assert ingest.main(asked) == 0
+
+
+def test_a_finished_gallery_is_not_filled_by_the_way(finished, album, capsys):
+    with pytest.raises(SystemExit):
+        server.main(["--gallery", str(finished), "--images", str(album)])
+    assert "service.ingest" in capsys.readouterr().err
 
 
 def test_a_search_beside_a_removal_answers_with_what_is_left(gallery_folder):

@@ -19,5 +19,14 @@ def progress(work: Iterable[T], name: str, total: int | None = None, **more: Any
     ----------
     total : how many there are, for `work` that has no length. more : what tqdm takes besides.
     """
-    file = sys.stdout if "ipykernel" in sys.modules else sys.stderr
+    file = sys.stdout if in_notebook() else sys.stderr
     return tqdm(work, name, total, delay=1, leave=False, file=file, **more)
+
+
+def in_notebook() -> bool:
+    """Is there a page to show something on? True in JupyterLab and on Colab alike."""
+    if "IPython" not in sys.modules:
+        return False
+    from IPython.core.getipython import get_ipython
+
+    return getattr(get_ipython(), "kernel", None) is not None  # a terminal's shell has none

@@ -29,7 +29,7 @@ def one_hot() -> None:
         ylabel="weights to 64 outputs",
     )
     larger(figure, 1.1)
-    save(figure, "one_hot", figure.alt.removeprefix(": "))
+    save(figure, "one_hot", figure.alt)
 
 
 def contrast() -> None:
@@ -50,7 +50,7 @@ def contrast() -> None:
     axes.annotate("random points", (found["dimensions"][8], found["random"]["median"][8]),
                   (10, 12), textcoords="offset points", color=COLOURS[0], fontsize=13)  # fmt: skip
     larger(figure, 1.1)
-    save(figure, "contrast", figure.alt.removeprefix(": "))
+    save(figure, "contrast", figure.alt)
 
 
 def shift() -> None:
@@ -67,7 +67,7 @@ def shift() -> None:
         levels={"to the nearest other picture": found["averaged"]["nearest"]},
     )
     larger(figure, 1.1)
-    save(figure, "shift", figure.alt.removeprefix(": "))
+    save(figure, "shift", figure.alt)
 
 
 def pooling() -> None:
@@ -81,7 +81,7 @@ def pooling() -> None:
         unit="how far one pixel moves it (1: to the nearest other)",
     )
     larger(figure, 1.1)
-    save(figure, "pooling", figure.alt.removeprefix(": "))
+    save(figure, "pooling", figure.alt)
 
 
 def flatten_average() -> None:
@@ -174,7 +174,7 @@ def trios() -> None:
     for text in axes.texts:
         text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})
     larger(figure, 1.1)
-    save(figure, "trios", figure.alt.removeprefix(": ") + "; chance 0.5")
+    save(figure, "trios", figure.alt + "; chance 0.5")
 
 
 CHARTS = (one_hot, contrast, shift, pooling, flatten_average, depth, trios)

@@ -166,7 +166,7 @@ def arrived() -> None:
     unit = "share of 200 walks that end at the nearest point"
     figure = show_bars(shares, unit=unit)
     larger(figure, 1.2)
-    save(figure, "arrived", figure.alt.removeprefix(": "))
+    save(figure, "arrived", figure.alt)
 
 
 def strip(axes: Axes, values: Sequence[float], scale: float) -> None:

@@ -90,7 +90,7 @@ def exact_line() -> None:
                                 textcoords="offset points")  # fmt: skip
     figure.axes[0].margins(x=0.12, y=0.12)
     larger(figure, 1.15)
-    save(figure, "exact_line", figure.alt.removeprefix(": "))
+    save(figure, "exact_line", figure.alt)
 
 
 def tree_lost() -> None:
@@ -149,7 +149,7 @@ def bytes_each() -> None:
     weights = {words: rows(10**6, name)[0]["bytes_per_vector"] for name, words in NAMES.items()}
     figure = show_bars(weights, unit="bytes a vector, of a million; its numbers alone are 256")
     larger(figure, 1.15)
-    save(figure, "bytes_each", figure.alt.removeprefix(": "))
+    save(figure, "bytes_each", figure.alt)
 
 
 def changes() -> None:

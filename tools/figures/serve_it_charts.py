@@ -53,7 +53,7 @@ def queue() -> None:
                   f"{QUEUE / done:.2f} s", (22, QUEUE / done), (17, 1.1), fontsize=13,
                   arrowprops={"arrowstyle": "-|>", "color": INK})  # fmt: skip
     larger(figure, 1.25)
-    save(figure, "queue", figure.alt.removeprefix(": "))
+    save(figure, "queue", figure.alt)
 
 
 def cost() -> None:

@@ -162,7 +162,7 @@ def _recall(name: str, table: dict[str, Any], what: str) -> None:
     values = {text: table[key]["recall_at_1"] for key, text in ways.items()}
     whiskers = {text: table[key]["recall_at_1_interval"] for key, text in ways.items()}
     figure = show_bars(values, intervals=whiskers, unit=f"recall@1 on {what}, with 95 % interval")
-    save(figure, name, figure.alt.removeprefix(": "))
+    save(figure, name, figure.alt)
 
 
 def recall_scenes() -> None:

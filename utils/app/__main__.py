@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from utils.embedder import ModelUnavailable
-from utils.images import load_images
+from utils.images import SPLITS, DatasetUnavailable, load_images
 from utils.words import load_dual_encoder
 
 HERE = Path(__file__).parent
@@ -27,10 +27,10 @@ def main() -> None:
         if asked.pair != "pair":
             load_dual_encoder(asked.pair)  # downloads it, perhaps
         pictures = load_images(asked.images)  # what is wrong with them is better said here
-    except (OSError, ValueError, ModelUnavailable) as error:
+    except (OSError, ValueError, DatasetUnavailable, ModelUnavailable) as error:
         sys.exit(str(error))
     print(f"{pictures}; the page opens at http://localhost:{asked.port}, Ctrl-C ends it.")
-    is_folder = asked.images not in ("scenes", "emoji", "cifar10")
+    is_folder = asked.images not in SPLITS
     os.environ["IMAGES"] = str(Path(asked.images).resolve()) if is_folder else asked.images
     is_folder = Path(asked.pair).is_dir()
     os.environ["PAIR"] = str(Path(asked.pair).resolve()) if is_folder else asked.pair

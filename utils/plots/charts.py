@@ -40,7 +40,7 @@ def show_bars(
         axes.tick_params(axis="y", length=0)
         put_title(figure, title)
     told = ", ".join(f"{name} {number:.3g}" for name, number in zip(names, numbers, strict=True))
-    return show(figure, f"{title}: {unit}: {told}")
+    return show(figure, ": ".join(filter(None, (title, unit, told))))
 
 
 def show_curve(
@@ -81,7 +81,8 @@ def show_curve(
         f"{name or ylabel} from {float(values[0]):.3g} to {float(values[-1]):.3g}"
         for name, values in curves.items()
     )
-    return show(figure, f"{title}: {told} as {xlabel} goes from {x[0]} to {x[-1]}")
+    told += f" as {xlabel} goes from {x[0]} to {x[-1]}"
+    return show(figure, ": ".join(filter(None, (title, told))))
 
 
 def _scale(axes: Axes, log: str) -> None:

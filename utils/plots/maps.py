@@ -21,10 +21,10 @@ from utils.plots.style import (
     STYLE,
     Shown,
     display_html,
-    in_notebook,
     put_title,
     show,
 )
+from utils.progress import in_notebook
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 CANVAS = (900, 640)  # of a map made of pictures: width, height in pixels

@@ -8,6 +8,8 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
+from utils.progress import in_notebook
+
 INK, PAPER, GREY = "#1b1b1b", "#ffffff", "#8a8a8a"
 # Okabe & Ito 2008, dark and light in turn, so that greyscale keeps neighbours apart
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9")
@@ -41,13 +43,6 @@ def show(figure: Shown, alt: str) -> Shown:
     if in_notebook():
         display_html(as_html(figure, bbox_inches="tight"))
     return figure
-
-
-def in_notebook() -> bool:
-    """Is there somebody to show something to, as well as a value to return?"""
-    from IPython.core.getipython import get_ipython  # what a notebook runs in
-
-    return get_ipython() is not None
 
 
 def display_html(page: str) -> None:

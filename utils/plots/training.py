@@ -6,6 +6,7 @@ from typing import Any
 from matplotlib import rc_context
 
 from utils.plots.style import COLOURS, GREY, STYLE, Shown, as_html, put_title
+from utils.progress import in_notebook
 
 PANELS = {
     "loss": "loss",
@@ -54,10 +55,8 @@ class LivePlot:
     """
 
     def __init__(self, steps: int, with_recall: bool) -> None:
-        from IPython.core.getipython import get_ipython
-
         self.steps, self.with_recall = steps, with_recall
-        self.live = type(get_ipython()).__name__ == "ZMQInteractiveShell"
+        self.live = in_notebook()
         self.handle: Any = None
         self.drawn = -1.0
 
