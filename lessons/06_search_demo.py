@@ -179,7 +179,7 @@ check("Undo takes it out again", name not in app.answers.ids)
 
 # %% [markdown]
 # ## 5 · How long may it take?
-# Miller (1968) and Nielsen (1993) give three limits that held for every machine since: a tenth of a second feels like our own doing, up to a second we notice the wait and keep our thought, after ten we are gone. *We ask with an upload. Which step takes longest: reading the
+# Nielsen (1993, after Miller 1968) gives three limits that held for every machine since: a tenth of a second feels like our own doing, up to a second we notice the wait and keep our thought, after ten we are gone. *We ask with an upload. Which step takes longest: reading the
 # file, embedding, searching, or drawing ten answers?*
 
 # %%

@@ -73,7 +73,7 @@ show_curve(
 # A machine reads 64 numbers of four bytes for each picture, and little else. For a million that is a quarter of a gigabyte a query. It is fast for what it does: {{results:index.exact_million.over_bare_torch:.2f}} × the time of the bare product. To be faster we must *look at fewer pictures*.
 #
 # ## 2 · A tree
-# The textbook answer is a **k-d tree** (Bentley 1975): cut the space in two at the median of one coordinate, each half at the median of another, until a few points are left in each box. A query goes down to its box, and comes back up only to boxes that could hold something
+# The textbook answer is a **k-d tree** (Bentley 1975; in this form Friedman, Bentley & Finkel 1977): cut the space in two at the median of one coordinate, each half at the median of another, until a few points are left in each box. A query goes down to its box, and comes back up only to boxes that could hold something
 # nearer. scikit-learn's counts how many points it compares. *Points are thrown into 2, 4, 8, … dimensions. What share of ten thousand is looked at for ten neighbours?*
 
 # %%

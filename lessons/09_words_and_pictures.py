@@ -686,7 +686,7 @@ exercise("09.3", prompted)
 #
 # <details><summary>2. Why is the loss symmetric?</summary>
 #
-# Rows ask which text belongs to a picture, columns which picture belongs to a text. With rows alone a text that is near *all* pictures costs little where its own row is right; the column makes it choose.
+# Rows ask which text belongs to a picture, columns which picture belongs to a text. With rows alone a *picture* that is near all texts costs nothing as long as its own text is nearest by enough, and every search with words would find it; the columns make it give way.
 # </details>
 #
 # <details><summary>3. Why does a batch of one pair teach nothing?</summary>

@@ -120,7 +120,7 @@ print(codes)
 check("Ten lines answer 500, as if the fault were ours", set(codes.values()) == {500})
 
 # %% [markdown]
-# A number from 500 on says: *our* fault, perhaps try again. But the fault is the sender's, and that has numbers from 400 on. Worse is what these lines would do with a picture of a gigabyte, with a million of pictures at a time, and with a file of 50 kB that unfolds to 20,000 × 20,000 pixels (a **decompression bomb**).
+# A number from 500 on says: *our* fault, perhaps try again. But the fault is the sender's, and that has numbers from 400 on. Worse is what these lines would do with a picture of a gigabyte, and with a million of pictures at a time. A file of 50 kB that would unfold to 20,000 × 20,000 pixels (a **decompression bomb**) they refuse, again with 500: `read_picture` looks at the header first. A decoder without a limit would unfold it.
 #
 # ## 3 · The service
 # `service/` is the same idea with the rest in place. It checks the size before it reads, the format before it decodes, and the number of pixels before it unfolds them; it keeps no picture that it is asked with; the network runs by **ONNX Runtime**, which starts faster than torch. We start it as a process of its own, on a
