@@ -472,6 +472,6 @@ exercise("06.3", recommend)
 #
 # ## Go further
 # - Rocchio, *Relevance feedback in information retrieval* (1971): likes and dislikes as a query.
-# - Miller, *Response time in man-computer conversational transactions* (1968); Nielsen, *Usability Engineering* (1993): a tenth of a second, one, ten.
+# - Miller, *Response time in man-computer conversational transactions* (1968): how long we wait for what; Nielsen, *Usability Engineering* (1993): a tenth of a second, one, ten.
 # - Zhou et al., *Learning Deep Features for Discriminative Localization* (2016): a mean over places can be split.
 # - Stylianou, Souvenir & Pless, *Visualizing Deep Similarity Networks* (2019): the same for pairs.

@@ -1,4 +1,4 @@
-"""How far the recipe of `cnn-photos` goes on CIFAR-10: a wider one, several, and a GPU.
+"""How far the recipe of `cnn-photos` goes on CIFAR-10: a wider network, several, and a GPU.
 
     CIFAR10_DIR=… python -m recipes.cifar10 "wide, two cores"     (one of RUNS, or several)
 
@@ -12,19 +12,18 @@ last step: nothing is chosen. A photo's vector is theirs, one behind the other (
 import argparse
 import os
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
 from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from recipes.cnn_photos import WIDTHS, learn, outcome, split_photos
+from recipes.cnn_photos import WIDTHS, Views, found, learn, outcome, split_photos, views
 from recipes.evaluate import retrieval
 from tools.record import provenance, write_json
 from utils import ROOT
 from utils.course import measured
-from utils.embed import embed
 from utils.embedder import Embedder
 from utils.images import ImageSet, load_images
 from utils.triplet import History
@@ -38,7 +37,6 @@ RUNS: dict[str, dict[str, Any]] = {
     "three wide networks, GPU": {"epochs": 60, "widths": WIDE, "device": "cuda", "networks": 3},
 }
 MOVES = (0, 0), (0, 1), (0, -1), (1, 0), (-1, 0)  # pixels down and right
-Views = dict[str, NDArray[np.float32]]
 
 
 def run(
@@ -61,17 +59,17 @@ def ensemble(
 ) -> dict[str, Any]:
     """Several networks side by side, each from a seed of its own, and what they find together."""
     record = provenance() | {"epochs": epochs, "widths": widths, "networks": networks}
+    one = partial(member, epochs, widths, device, networks)
     with ProcessPoolExecutor(networks, get_context("spawn")) as pool:
-        of_one = [(epochs, widths, device, networks, seed) for seed in range(networks)]
-        histories, views = zip(*pool.map(member, *zip(*of_one, strict=True)), strict=True)
+        histories, by_each = zip(*pool.map(one, range(networks)), strict=True)
     labels = load_images("cifar10", "test").labels
-    found = {name: retrieval(np.hstack([one[name] for one in views]), labels) for name in views[0]}
+    together = {name: np.hstack([by[name] for by in by_each]) for name in by_each[0]}
     record["each"] = [
-        {name: retrieval(one[name], labels)["recall_at_1"] for name in one} for one in views
+        {name: retrieval(by[name], labels)["recall_at_1"] for name in by} for by in by_each
     ]
     record["seconds"] = max(history.seconds for history in histories)
     record["training"] = [history.record() for history in histories]
-    return record | {"metrics": found.pop("as it is")} | found
+    return record | found(together, labels)
 
 
 def member(
@@ -87,14 +85,11 @@ def seen(model: Embedder, photos: ImageSet) -> Views:
     """Unit vectors N×D: of the photos, with their mirror images, and moved by a pixel as well."""
     padded = np.pad(photos.images, ((0, 0), (1, 1), (1, 1), (0, 0)), "reflect")
     height, width = photos.images.shape[1:3]
-    moved = [padded[:, 1 + y : 1 + y + height, 1 + x : 1 + x + width] for y, x in MOVES]
-    plain = [embed(model, images, cache=False) for images in moved]
-    turned = [embed(model, images[:, :, ::-1], cache=False) for images in moved]
-    sums = {
-        "as it is": plain[0],
-        "flip averaged": plain[0] + turned[0],
-        "flip and move averaged": np.sum(plain + turned, axis=0),
-    }
+    moved = [
+        views(model, padded[:, 1 + y : 1 + y + height, 1 + x : 1 + x + width]) for y, x in MOVES
+    ]
+    all_of_them = np.sum([by["flip averaged"] for by in moved], axis=0)
+    sums = moved[0] | {"flip and move averaged": all_of_them}
     return {name: v / np.linalg.norm(v, axis=1, keepdims=True) for name, v in sums.items()}
 
 

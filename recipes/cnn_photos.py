@@ -39,6 +39,7 @@ BATCH, PEAK, MOMENTUM, DECAY, MARGIN = 512, 0.1, 0.9, 5e-4, 0.2
 SHIFT, CUTOUT = 4, 8  # pixels
 HELD_OUT = 2000
 WIDTHS = 64, 256, 256
+Views = dict[str, np.ndarray]
 
 
 def augment(x: Tensor) -> Tensor:
@@ -92,13 +93,22 @@ def learn(
     return model, history
 
 
+def views(model: Embedder, images: np.ndarray) -> Views:
+    """Vectors N×D of photos as they are, and added to those of their mirror images."""
+    plain = embed(model, images, cache=False)
+    turned = embed(model, images[:, :, ::-1], cache=False)
+    return {"as it is": plain, "flip averaged": plain + turned}
+
+
+def found(by: Views, labels: np.ndarray) -> dict[str, Any]:
+    """What the photos find by each kind of vectors; as they are they are the "metrics"."""
+    table = {name: retrieval(vectors, labels) for name, vectors in by.items()}
+    return {"metrics": table.pop("as it is")} | table
+
+
 def outcome(model: Embedder, history: History, photos: ImageSet) -> dict[str, Any]:
     """What a trained network finds among the test photos, and how it was trained."""
-    vectors = embed(model, photos, cache=False)
-    turned = vectors + embed(model, photos.images[:, :, ::-1], cache=False)
-    return {
-        "metrics": retrieval(vectors, photos.labels),
-        "flip averaged": retrieval(turned, photos.labels),
+    return found(views(model, photos.images), photos.labels) | {
         "validation": max(history.recall),
         "seconds": history.seconds,
         "training": history.record(),

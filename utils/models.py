@@ -49,8 +49,7 @@ def load_model(
     ----------
     name : "cnn" (the same as "cnn-scenes"), "cnn-photos", "vit"; "cnn-simclr" and "cnn-moco", which
         learned without labels; or a big one that its library downloads on first use: "resnet50"
-        (ImageNet, 98 MB), "vit-base" (ImageNet-21k, then ImageNet,
-        330 MB).
+        (ImageNet, 98 MB), "vit-base" (ImageNet-21k, then ImageNet, 330 MB).
     task : "thing", "category" or "artist": what pictures shall be alike in. For things `cnn` itself
         was trained; for the others a small head on it.
     trained : False for the same network with random weights, as a baseline.

@@ -47,9 +47,10 @@ class FaissIndex:
     knobs : those of the kind, see `KNOBS`; `index.knobs["nprobe" or "ef"]` may change at any time.
 
     "ivf" and "pq" are trained once, on what is there when `train_at` vectors are; until then they
-    compare with every vector. Removal scans the vectors of "flat", "ivf" and "pq"; its graph cannot
-    lose a point, so "hnsw" only marks it, steps over it, and is built anew when a quarter is dead.
-    "flat" compares many queries at once by products, which may leave a copy 1e-3 from its picture.
+    compare with every vector. Removal scans the vectors of "flat", "ivf" and "pq"; faiss's graph
+    cannot lose a point, so "hnsw" only marks it, steps over it, and is built anew when a quarter is
+    dead. "flat" compares many queries at once by products, which may leave a copy 1e-3 from its
+    picture.
     """
 
     def __init__(
@@ -94,14 +95,13 @@ class FaissIndex:
         """As `ExactIndex.add`; the add that reaches `train_at` vectors trains the index."""
         ids, vectors = check_new(ids, vectors, payload)
         dim = self._engine.d if len(self) else None
-        check_room(ids, vectors, self.metric, self._numbers, dim)
+        rows = check_room(ids, vectors, self.metric, self._numbers, dim)
         if not ids:
             return
         m = self.knobs.get("m", 1)
-        if m < 1 or vectors.shape[1] % m:
-            raise ValueError(f"m must divide the {vectors.shape[1]} numbers of a vector, not {m}.")
-        rows = np.ascontiguousarray(ready(vectors, self.metric), np.float32)
-        self._put(ids, rows)
+        if m < 1 or rows.shape[1] % m:
+            raise ValueError(f"m must divide the {rows.shape[1]} numbers of a vector, not {m}.")
+        self._put(ids, np.ascontiguousarray(rows, np.float32))
         if payload is not None:
             self.payload.update(zip(ids, payload, strict=True))
 

@@ -76,15 +76,18 @@ def refuse_ids(found: Sequence[str], why: str) -> None:
 
 def check_room(
     ids: list[str], vectors: np.ndarray, metric: str, known: Container[str], dim: int | None
-) -> None:
-    """Refuse known ids, and vectors that do not fit an index of width `dim` (None: empty)."""
+) -> np.ndarray:
+    """The vectors as the metric compares them; refuses known ids, and what does not fit `dim`.
+
+    dim : the width of the index, None while it is empty.
+    """
     refuse_ids([id for id in ids if id in known], "in the index already")
     if dim is not None and vectors.shape[1] != dim:
         raise ValueError(
             f"This index holds vectors of {dim} numbers, not {vectors.shape[1]}; embed with the "
             "same model."
         )
-    ready(vectors, metric)  # refuses what the metric cannot compare
+    return ready(vectors, metric)
 
 
 def check_known(ids: Iterable[str], known: Container[str]) -> set[str]:

@@ -122,19 +122,19 @@ class QdrantIndex:
         """
         ids, vectors = check_new(ids, vectors, payload)
         there = {point.payload["id"] for point in self._points(ids)}
-        check_room(ids, vectors, self.metric, there, self._dim if len(self) else None)
+        # The rows as they are compared: of very short ones Qdrant would make no unit vectors.
+        rows = check_room(ids, vectors, self.metric, there, self._dim if len(self) else None)
         if not ids:
             return
-        if self._dim != vectors.shape[1]:
-            self._create(vectors.shape[1])
+        if self._dim != rows.shape[1]:
+            self._create(rows.shape[1])
         notes: list[dict[str, Any]] = [{"id": id} for id in ids]
         if payload is not None:
             notes = [{"id": id, "payload": it} for id, it in zip(ids, payload, strict=True)]
-        vectors = ready(vectors, self.metric)  # Qdrant leaves very short rows as long as they are
         for at in progress(range(0, len(ids), BATCH), "adding"):
             part = slice(at, at + BATCH)
-            keys, rows = [_key(id) for id in ids[part]], vectors[part].tolist()
-            batch = qdrant_models().Batch(ids=keys, vectors=rows, payloads=notes[part])
+            keys, some = [_key(id) for id in ids[part]], rows[part].tolist()
+            batch = qdrant_models().Batch(ids=keys, vectors=some, payloads=notes[part])
             self._at.ask("upsert", points=batch, wait=True)
 
     def _create(self, dim: int) -> None:
