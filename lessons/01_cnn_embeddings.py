@@ -228,9 +228,69 @@ check(
 # is mostly the background.
 #
 # ## 2 · What the layers see
-# Between picture and embedding there are layers, each with its **feature maps**: one small grey picture for each of its
-# **channels**, bright where the channel found what it looks for. A **hook** is a function that PyTorch calls when a layer
-# has answered; ours keeps the answer.
+# ### A convolution, by hand
+# Most layers of the network are **convolutions**. A small window of weights, the **kernel**, slides over the picture; at each
+# place its weights are multiplied with the numbers beneath and summed. One kernel makes one map.
+
+
+# %%
+def convolve(picture, kernel):
+    """The map of a picture (channels×H×W) that a kernel (channels×h×w) makes, without padding."""
+    (_, rows, columns), (_, h, w) = picture.shape, kernel.shape
+    answer = np.empty((rows - h + 1, columns - w + 1))
+    for row in range(len(answer)):
+        for column in range(len(answer[0])):
+            beneath = picture[:, row : row + h, column : column + w]
+            answer[row, column] = (beneath * kernel).sum()
+    return answer
+
+
+# %% [markdown]
+# Three kernels, each three by three and the same for all colours. *Which of them will draw the lion's mane?*
+
+# %%
+from utils.plots import show_grid
+
+upright = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
+kernels = {"upright edges": upright, "level edges": upright.T, "a blur": np.full((3, 3), 1 / 9)}
+picture = gallery.images[lion].transpose(2, 0, 1) / 255  # colours first, from 0 to 1
+drawn = {name: convolve(picture, np.stack([kernel] * 3)) for name, kernel in kernels.items()}
+show_grid(
+    {"picture": [gallery.images[lion]]} | {name: [answer] for name, answer in drawn.items()},
+    title="Nine weights find edges",
+)
+
+# %%
+together = torch.tensor(np.stack([[kernel] * 3 for kernel in kernels.values()]))
+library = F.conv2d(torch.tensor(picture)[None], together)[0].numpy()
+slid = np.roll(picture, 5, axis=2)
+check("PyTorch's conv2d computes the same", np.allclose(library, list(drawn.values())))
+check(
+    "Slide the picture, and its map slides along",
+    np.allclose(convolve(slid, together[0].numpy())[:, 5:], drawn["upright edges"][:, :-5]),
+)
+
+# %% [markdown]
+# In a network nobody writes the kernels down: their weights are learned. And they are few, because every place shares them. *A layer of
+# 24 such kernels reads a picture half as wide and half as high: how many weights does it save?*
+
+# %%
+convolution, tied_to_places = nn.Conv2d(3, 24, 3, padding=1), nn.Linear(3 * 64 * 64, 24)
+print(f"24 kernels have {convolution.weight.numel()} weights; to read 64×64 pixels,")
+print(f"24 numbers of a fully connected layer take {tied_to_places.weight.numel():,}")
+check(
+    "The same weights read large pictures and small ones: halving saves work, not weights",
+    convolution(torch.rand(1, 3, 64, 64)).shape[2:] == (64, 64)
+    and convolution(torch.rand(1, 3, 32, 32)).shape[2:] == (32, 32),
+)
+
+# %% [markdown]
+# So a pooling layer, which halves the maps, does not make the convolutions after it smaller, as one often reads. It makes them
+# **faster**, and it shrinks a head that reads the flattened maps.
+#
+# ### Layer by layer
+# Each layer of the network has its **feature maps**, small grey pictures, one for each of its **channels**, bright where the
+# channel found what it looks for. A **hook** is a function that PyTorch calls when a layer has answered; ours keeps the answer.
 
 # %%
 from utils.embedder import feature_maps
@@ -246,10 +306,8 @@ maps = feature_maps(model, explored, layers)
 for layer in layers:
     print(f"{layer:>9}: channels × rows × columns = {' × '.join(map(str, maps[layer].shape[1:]))}")
 
+
 # %%
-from utils.plots import show_grid
-
-
 def busiest(some, n=8):
     """The n maps of a picture that differ most from place to place."""
     return list(some[np.argsort(-some.std((1, 2)))[:n]])
@@ -670,18 +728,21 @@ check(
 
 # %%
 def learn(network, steps=80):
-    """Share of unseen digits that a network gets right after some steps of Adam."""
+    """Shares of the digits it learns from, and of unseen ones, that a network gets right."""
     optimizer = torch.optim.Adam(network.parameters(), 1e-3)
     for _ in range(steps):
         optimizer.zero_grad()
         F.cross_entropy(network(x[:1000]), y[:1000]).backward()
         optimizer.step()
-    return (network.eval()(x[1000:]).argmax(1) == y[1000:]).float().mean().item()
+    right = (network.eval()(x).argmax(1) == y).float()
+    return right[:1000].mean().item(), right[1000:].mean().item()
 
 
 # %%
-accuracy = {f"24 layers, {name}": learn(stack(24, *kind)) for name, kind in kinds.items()}
-accuracy |= {"1 layer, with both": learn(stack(1, True, True))}
+learned = {f"24 layers, {name}": learn(stack(24, *kind)) for name, kind in kinds.items()}
+learned |= {"1 layer, with norm": learn(stack(1, False, True))}
+learned |= {"1 layer, with both": learn(stack(1, True, True))}
+accuracy = {name: unseen for name, (_, unseen) in learned.items()}
 show_bars(
     accuracy,
     unit="accuracy on 797 unseen digits",
@@ -695,12 +756,17 @@ check(
 )
 check("The plain stack learns next to nothing", accuracy["24 layers, plain"] < 0.3)
 check(
+    "Norm alone: 24 layers fail on the very digits they learn from, which one layer knows",
+    learned["24 layers, with norm"][0] < 0.6 < 0.9 < learned["1 layer, with norm"][0],
+)
+check(
     "On digits, depth gains nothing over a single layer",
     accuracy["24 layers, with both"] < accuracy["1 layer, with both"] + 0.03,
 )
 
 # %% [markdown]
-# The shortcut does not make depth useful. It makes depth *possible*: a block that has nothing to add can leave x as it is.
+# So it is no overfitting: the deeper stack is worse even where it was taught. He et al. (2016) called this **degradation**,
+# and the shortcut is their answer. It does not make depth useful. It makes depth *possible*: a block that has nothing to add can leave x as it is.
 #
 # ### A ResNet without its last layer
 # ResNets are trained as classifiers: their last layer turns an embedding into a score for each class. We want what comes
@@ -730,6 +796,77 @@ check(
 # %% [markdown]
 # `children()` lists the parts, not what `forward` does *between* them: ours applies a GELU there that is not a part. **Cutting by
 # children is safe only where `forward` is nothing but its children in order.** When in doubt, name the node.
+#
+# ### What goes in: pre-processing
+# Both sides of the network must fit: what comes out, and what goes **in**. A network expects its pictures as in training: its
+# size, its order of numbers, its range. Written out, it is four lines. Mean and standard deviation (**std**) are those
+# of the colours in its first training pictures.
+
+# %%
+side, mean, std = (getattr(model.preprocess, name) for name in ("size", "mean", "std"))
+
+
+def prepare(pictures, mean=mean, std=std):
+    """uint8 N×H×W×3 → float32 N×3×side×side, ready for the network."""
+    x = torch.tensor(pictures).permute(0, 3, 1, 2)  # colours first, then rows and columns
+    x = x / 255  # from 0 to 1
+    x = F.interpolate(x, (side, side), mode="bilinear", antialias=True)
+    return (x - torch.tensor(mean)[:, None, None]) / torch.tensor(std)[:, None, None]
+
+
+# %%
+ready = prepare(gallery.images[:100])
+print(f"{tuple(ready.shape)}, from {ready.min():.1f} to {ready.max():.1f}, mean {ready.mean():.2f}")
+check(
+    "That is all that model.preprocess does",
+    torch.allclose(ready, model.preprocess(torch.tensor(gallery.images[:100])), atol=1e-5),
+)
+
+# %% [markdown]
+# And if somebody prepares the **queries** a little differently, while the gallery stays as it is? Another library, for
+# example, reads colours as blue–green–red. *Which mistake costs most, and which will raise an error?*
+
+
+# %%
+def found_by(queries):
+    """recall@1 of prepared queries in the gallery as it is; none is its own answer."""
+    with torch.inference_mode():
+        batches = [model.module(x.to(model.device)).flatten(1) for x in queries.split(256)]
+    similar = F.normalize(torch.cat(batches)).cpu().numpy() @ vectors.T
+    np.fill_diagonal(similar, -1)
+    return np.mean(gallery.labels[similar.argmax(1)] == gallery.labels)
+
+
+# %%
+images, small_std = gallery.images, [s / 255 for s in std]
+prepared = {
+    "like the gallery": prepare(images),
+    "blue – green – red": prepare(images[..., ::-1].copy()),
+    "columns before rows": prepare(images.swapaxes(1, 2)),
+    "no mean, no std": prepare(images, mean=[0] * 3, std=[1] * 3),
+    "from 0 to 255": prepare(images, mean=[m / 255 for m in mean], std=small_std),
+    "reshape for permute": prepare(images.reshape(-1, 3, 64, 64).transpose(0, 2, 3, 1)),
+}
+recalls = {name: found_by(queries) for name, queries in prepared.items()}
+show_bars(
+    recalls,
+    unit="recall@1",
+    title=f"Queries prepared wrongly: recall@1 falls from {recalls['like the gallery']:.2f} to {min(recalls.values()):.3f}",
+)
+
+# %%
+check(
+    "No mistake raises an error: all are numbers of the right shape",
+    len({queries.shape for queries in prepared.values()}) == 1,
+)
+check(
+    "Each costs more than half of what the right preparation finds",
+    BIG or sorted(recalls.values())[-2] < recalls["like the gallery"] / 2,
+)
+
+# %% [markdown]
+# Pre-processing belongs to a network as its weights do. `load_model` therefore hands out both together, and nothing in this course
+# prepares a picture anywhere else.
 #
 # ### `get_embedding` and `find_similar_images`
 # The whole search as one finds it in tutorials: a picture file in, its embedding out; then a loop over a dictionary.

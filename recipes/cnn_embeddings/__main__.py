@@ -9,7 +9,14 @@ results/cnn_embeddings.json.
 import time
 
 from recipes.cnn_embeddings.digits import depth, probe
-from recipes.cnn_embeddings.network import LAST, layers, readouts, rebuilt, shifts
+from recipes.cnn_embeddings.network import (
+    LAST,
+    layers,
+    preparations,
+    readouts,
+    rebuilt,
+    shifts,
+)
 from recipes.cnn_embeddings.vectors import (
     ROUNDS,
     SEEDS,
@@ -45,6 +52,7 @@ def main() -> None:
         "contrast": contrasts(gallery, vectors),
         "layers": layers(model, gallery),
         "shift": shifts(model, gallery, tested),
+        "preparations": preparations(model, gallery, vectors),
         "readouts": readouts(taught, tested, training, gallery),
         "depth": depth(),
         "rebuilt": rebuilt(taught, tested, training, gallery),

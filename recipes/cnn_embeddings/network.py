@@ -1,10 +1,12 @@
 """Inside the network: what channels agree on, what a shift moves, what a readout keeps."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
 from torchvision.models.feature_extraction import create_feature_extractor
@@ -14,6 +16,7 @@ from utils.distances import nearest
 from utils.embed import pixel_vectors
 from utils.embedder import Embedder, feature_maps
 from utils.images import ImageSet
+from utils.metrics import Score
 
 LAYERS = ("whiten", "stages.0", "stages.1", "stages.2")
 LAST = LAYERS[-1]
@@ -98,6 +101,36 @@ def readouts(
         told = Ridge(alpha=1).fit(unit(read(taught)), known).predict(vectors)
         off = float(np.abs(told - truth).mean())
         record[name] = {"pixels_off": off} | scores(vectors, gallery.labels)
+    return record
+
+
+def preparations(model: Embedder, gallery: ImageSet, vectors: np.ndarray) -> dict[str, Any]:
+    """recall@1 of queries prepared as the gallery was, and with five mistakes that raise no error.
+
+    vectors : unit rows of the gallery, rightly prepared. A query is never its own answer.
+    """
+    images, ready = gallery.images, model.preprocess
+    rows, columns = images.shape[1:3]
+    mixed = images.reshape(-1, 3, rows, columns).transpose(0, 2, 3, 1)
+    queries = {
+        "like the gallery": ready(torch.tensor(images)),
+        "blue, green, red": ready(torch.tensor(images[..., ::-1].copy())),
+        "columns before rows": ready(torch.tensor(images.swapaxes(1, 2))),
+        "no mean, no std": replace(ready, mean=(0, 0, 0), std=(1, 1, 1))(torch.tensor(images)),
+        "from 0 to 255": replace(
+            ready, mean=tuple(m / 255 for m in ready.mean), std=tuple(s / 255 for s in ready.std)
+        )(torch.tensor(images)),
+        "reshape for permute": ready(torch.tensor(mixed)),
+    }
+    record = {}
+    for name, prepared in queries.items():
+        with torch.inference_mode():
+            parts = [model.module(part.to(model.device)) for part in prepared.split(256)]
+        similar = F.normalize(torch.cat(parts), dim=1).cpu().numpy() @ vectors.T
+        np.fill_diagonal(similar, -1)
+        hits = (gallery.labels[similar.argmax(1)] == gallery.labels).astype(np.float64)
+        score = Score(hits, np.arange(len(hits)), 0)
+        record[name] = {"recall_at_1": float(score), "interval": score.interval()}
     return record
 
 

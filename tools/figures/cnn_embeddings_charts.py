@@ -134,8 +134,9 @@ def depth() -> None:
         left.set(xlabel="layers")
         left.set_title("gradient at the first layer", fontweight="normal")
         left.legend(frameon=False)
-        learned = {name.replace("s, ", "s,\n").replace("r, ", "r,\n"): value
-                   for name, value in found["accuracy"].items()}  # fmt: skip
+        shown = [name for name in found["accuracy"] if name[0] != "1"] + ["1 layer, with both"]
+        learned = {name.replace("s, ", "s,\n").replace("r, ", "r,\n"): found["accuracy"][name]
+                   for name in shown}  # fmt: skip
         for row, value in enumerate(learned.values()):
             right.barh(row, value["median"], color=COLOURS[0], height=0.6)
             right.plot([value["low"], value["high"]], [row] * 2, color=INK, linewidth=2)
@@ -149,7 +150,7 @@ def depth() -> None:
         right.set_title("unseen digits read after 80 steps", fontweight="normal")
     deepest = {name: band["deepest"] for name, band in found["gradient"].items()}
     told = f"Gradient at the first of {found['layers'][-1]} layers: {_listed(deepest, '.2g')}"
-    read = {name: value["median"] for name, value in found["accuracy"].items()}
+    read = {name: found["accuracy"][name]["median"] for name in shown}
     save(figure, "depth", f"{told}; unseen digits read: {_listed(read, '.0%')}")
 
 
