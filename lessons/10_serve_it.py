@@ -6,6 +6,7 @@
 # - turn a search into a service that takes a picture in base64 and gives addresses and distances;
 # - say what must be checked before a stranger's file is opened;
 # - add a picture so that it is there after a crash, and show it;
+# - pack it into a container, and call it without a server;
 # - measure a service: answers a second, and the slowest of a hundred;
 # - decide between paying by the question and paying by the month.
 #
@@ -334,8 +335,80 @@ process.wait()
 # %% [markdown]
 # Two cores can do two things at a time; whoever comes third waits. So a service has a queue, and the queue has an end: beyond it the answer is **503**, at once, with a hint when to come again. A service that accepts everything answers nobody.
 #
-# ## 7 · What does it cost?
-# The thesis that this course grew from ran its search on AWS Lambda, pictures in S3. That is **serverless**: pay for each question by memory × time, and nothing in between. The other way is a **standing server**, paid by the month whether anybody asks or not. From a measured time and a price list we can tell which:
+# ## 7 · A container and a handler
+# So far the service runs where we installed the course. To run elsewhere it needs three things: a gallery, a box to travel in, and somebody to call it.
+#
+# **The gallery** is made before anybody asks. **Ingestion** reads every picture once, embeds it, and puts what answering needs into one folder. *What will be the largest part of it?*
+
+# %%
+folder = Path(tempfile.mkdtemp(), "gallery")
+options = f"--model {'resnet50' if BIG else 'cnn'} --gallery {folder}".split()
+ingest = [sys.executable, "-m", "service.ingest", str(pictures), *options]
+subprocess.run(ingest, cwd=ROOT, check=True, capture_output=True)
+sizes = {"pictures": 0} | {f.name: f.stat().st_size for f in folder.iterdir() if f.is_file()}
+sizes["pictures"] = sum(f.stat().st_size for f in folder.glob("*/*"))
+show_bars(
+    {name: size / 1000 for name, size in sizes.items() if size},
+    unit="kB",
+    title=f"For {len(list(folder.glob('*/*')))} pictures the largest part is {max(sizes, key=sizes.get)}",
+)
+
+# %% [markdown]
+# **The box** is a **container**: a file system with Python, the libraries and our files, which runs alike on every machine. Its recipe, `service/Dockerfile`, comes down to
+#
+# ```
+# FROM python:3.12-slim
+# COPY service/requirements.txt service/requirements.txt
+# RUN pip install -r service/requirements.txt     # first what changes seldom: it is kept
+# COPY utils utils
+# COPY service service
+# COPY gallery gallery
+# USER 65534:65534                                # nobody: whoever breaks in owns nothing
+# CMD ["python", "-m", "service", "--gallery", "gallery", "--host", "0.0.0.0"]
+# ```
+#
+# **The caller** may be a server that waits, as above. On AWS Lambda nothing waits: each request becomes a call of one function, with the request as a dictionary. Between the two stands a translator, **Mangum**. Four lines:
+
+# %%
+from mangum import Mangum
+
+from service.api import create_app
+from service.gallery import open_gallery
+from service.settings import Settings
+
+opened = open_gallery(folder, Settings())
+handler = Mangum(create_app(opened, Settings()), lifespan="off")
+
+# %% [markdown]
+# We play Lambda: no port, no server, a dictionary in and a dictionary out.
+
+# %%
+event = {
+    "version": "2.0",
+    "rawPath": "/search",
+    "rawQueryString": "",
+    "requestContext": {"http": {"method": "POST", "path": "/search", "sourceIp": "192.0.2.1"}},
+    "headers": {"content-type": "application/json", "host": "ours.example"},
+    "body": json.dumps(as_json(png(first.images[0]), 3)["json"]),
+    "isBase64Encoded": False,
+}
+returned = handler(event, None)
+print(returned["statusCode"], returned["body"])
+
+# %%
+called = list(json.loads(returned["body"])["results"].values())
+needed = Path(ROOT, "service/requirements.txt").read_text().split("\n")
+check(
+    "A call without a server gives the server's distances",
+    np.allclose(called, list(found.values())[:3]),
+)
+check("The container needs no torch", not any(line.startswith("torch") for line in needed))
+
+# %% [markdown]
+# The handler may be stopped after any answer, and a second one may run beside it: it keeps nothing between calls. Pictures that are added must then lie outside, in S3, and their vectors in a Qdrant server; `service/template.yaml` describes all of it for AWS.
+#
+# ## 8 · What does it cost?
+# The thesis that this course grew from ran its search in such a container on Lambda, pictures in S3. That is **serverless**: pay for each question by memory × time, and nothing in between. The other way is a **standing server**, paid by the month whether anybody asks or not. From a measured time and a price list we can tell which:
 #
 # $$\text{serverless} = n \cdot \left( t \cdot \text{GB} \cdot p_{\text{GB s}} + p_{\text{request}} \right), \qquad \text{standing} = \left\lceil \frac{n}{\text{what one carries}} \right\rceil \cdot p_{\text{month}}$$
 #
@@ -381,7 +454,7 @@ check("A billion are cheaper on standing servers", serverless(1e9) > standing(1e
 # %% [markdown]
 # What the formula leaves out: a function that nobody asked for minutes is put away, and the next question waits until it has started again, the **cold start**. In the thesis that was torch and a network. Our handler leaves torch out, and a fresh process typically gives its first answer after {{results:service.lambda.first_answer_seconds:.1f}} seconds (the slowest of nine took {{results:service.lambda.first_answer_slowest_seconds:.1f}}), further ones in about {{results:service.lambda.answer_milliseconds:.0f}} milliseconds.
 #
-# ## 8 · Whose picture is it?
+# ## 9 · Whose picture is it?
 # A photo that somebody asks with shows faces, rooms, children, and its file may tell where it was taken. The rules that our service keeps, and that yours should:
 #
 # - what is asked with is not stored, not logged, and out of memory with the answer;
