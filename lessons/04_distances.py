@@ -513,6 +513,35 @@ check(
     two_numbers["two learned directions"] > two_numbers["two main directions"] + 0.03,
 )
 
+# %%
+from utils.plots import show_map
+
+eight = range(8)  # 8 and 9 in grey: nobody tells ten colours apart
+show_map(pca.transform(pixels["ask"]), ask.labels, only=eight, title="Main directions of pixels")
+
+# %%
+show_map(
+    nca.transform(pixels["ask"]),
+    ask.labels,
+    only=eight,
+    title="Learned directions: the digits of a kind move together",
+)
+
+# %% [markdown]
+# Both are linear maps, x → Ax, so a distance between mapped points is (x − y)ᵀ AᵀA (x − y): the form of Mahalanobis, with a learned matrix in the place of the covariance's inverse. No AᵀA makes a squared distance negative; a matrix learned without that form might.
+
+# %%
+learned_matrix = nca.components_.T @ nca.components_
+eigenvalues = np.linalg.eigvalsh(learned_matrix)
+a, b = pixels["ask"][:2]
+check("No eigenvalue of AᵀA is below 0", eigenvalues.min() > -1e-6 * eigenvalues.max())
+check(
+    "The distance of the mapped is Mahalanobis with AᵀA",
+    np.isclose(
+        np.linalg.norm(nca.components_ @ (a - b)), np.sqrt((a - b) @ learned_matrix @ (a - b))
+    ),
+)
+
 # %% [markdown]
 # The ten digits are the same in training and test. Our *things* are not. *Does a distance learned on 367 things hold for 200 others?*
 
