@@ -5,9 +5,9 @@
 #
 # **After this lesson you can**
 # - compare pixels, one-hot vectors and embeddings by size, neighbours, recall and cost;
-# - read a network's feature maps with hooks, and find the patch of a picture that excites a channel;
+# - compute a convolution by hand, read a network's feature maps with hooks, and find the patch of a picture that excites a channel;
 # - say what flattening keeps and what pooling throws away, and prove it with a probe;
-# - turn any classifier into an embedder, and search with it in one matrix product;
+# - turn any classifier into an embedder, prepare its pictures as it wants them, and search with it in one matrix product;
 # - tell what can be rebuilt from an embedding, and what cannot.
 #
 # *Before you start: lesson 00. {{results:lessons.01_cnn_embeddings.seconds:.0f}} seconds to run on two cores, no GPU, no network.*
@@ -246,7 +246,7 @@ def convolve(picture, kernel):
 
 
 # %% [markdown]
-# Three kernels, each three by three and the same for all colours. *Which of them will draw the lion's mane?*
+# Three kernels, each three by three and the same for all colours. *Which lines of the lion will each of them draw?*
 
 # %%
 from utils.plots import show_grid
@@ -256,7 +256,8 @@ kernels = {"upright edges": upright, "level edges": upright.T, "a blur": np.full
 picture = gallery.images[lion].transpose(2, 0, 1) / 255  # colours first, from 0 to 1
 drawn = {name: convolve(picture, np.stack([kernel] * 3)) for name, kernel in kernels.items()}
 show_grid(
-    {"picture": [gallery.images[lion]]} | {name: [answer] for name, answer in drawn.items()},
+    {"the lion": [gallery.images[lion], *drawn.values()]},
+    columns=["the picture", *drawn],
     title="Nine weights find edges",
 )
 
@@ -1199,7 +1200,7 @@ progress()
 # keep everything and find little; one-hot vectors keep nothing but identity; an embedding keeps what its training needed. Convolutions
 # and the average over their maps make it tolerant of shifts, not invariant, and halving the maps costs tolerance of small shifts; flattening keeps the place of things and averaging gives most of it up, which is a gain when we ask *what* and
 # a loss when we ask *where*. A norm or a shortcut keeps the gradient of a deep stack alive; a norm alone did not make ours learn. Any classifier without its last layer is an embedder, and searching
-# with it is one matrix product.
+# with it is one matrix product, provided that query and gallery are prepared in the same way: a mistake there raises no error.
 #
 # ## Go further
 # - Beyer et al., *When Is "Nearest Neighbor" Meaningful?* (1999): contrast, and when it vanishes.
