@@ -24,7 +24,7 @@ from tools.record import provenance, write_json
 from utils import ROOT, replacing
 from utils.background import find_masks
 from utils.checkpoints import keep, resume
-from utils.embedder import IMAGENET_MEAN, IMAGENET_STD, MODELS
+from utils.embedder import IMAGENET_MEAN, IMAGENET_STD, MODELS, normalise_
 from utils.emoji import read_emoji, read_textures
 from utils.images import load_images
 from utils.masks import iou, max_f_beta, mean_absolute_error
@@ -131,9 +131,7 @@ def to_input(pixels: Tensor) -> Tensor:
     """uint8 N×64×64×3 → float N×3×64×64: over its maximum, then ImageNet's mean and std."""
     x = pixels.permute(0, 3, 1, 2).float()
     x = x / x.amax((1, 2, 3), keepdim=True).clamp_min(1e-6)
-    return (x - torch.tensor(IMAGENET_MEAN).view(3, 1, 1)) / torch.tensor(IMAGENET_STD).view(
-        3, 1, 1
-    )
+    return normalise_(x, IMAGENET_MEAN, IMAGENET_STD)
 
 
 def loss_of(logits: list[Tensor], truth: Tensor) -> Tensor:

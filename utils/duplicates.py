@@ -8,7 +8,7 @@ from PIL import Image
 
 from utils.distances import check_vectors
 from utils.distances.formulas import BLOCK_BYTES, check_widths, ready
-from utils.images import ImageSet, check_pixels
+from utils.images import ImageSet, check_pixels, pixels_of
 
 METRICS = ("cosine", "euclidean", "hamming")
 MAX_PAIRS = 10_000_000
@@ -188,8 +188,7 @@ def dhash(images: ImageSet | np.ndarray) -> np.ndarray:
     import torch
     import torch.nn.functional as F
 
-    pixels = images.images if isinstance(images, ImageSet) else np.asarray(images)
-    check_pixels(pixels)
+    pixels = pixels_of(images)
     grey = pixels @ np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as Pillow's "L"
     small = F.adaptive_avg_pool2d(torch.from_numpy(grey)[:, None], (8, 9))[:, 0].numpy()
     return (small[:, :, :-1] > small[:, :, 1:]).reshape(len(pixels), 64)

@@ -8,7 +8,7 @@ import numpy as np
 
 from utils import ROOT, replacing
 from utils.embedder import MODELS, Embedder, ModelUnavailable
-from utils.images import ImageSet, Labeling, check_pixels
+from utils.images import ImageSet, Labeling, pixels_of
 from utils.progress import progress
 
 CACHE = ROOT / "data" / "cache" / "embeddings"
@@ -35,8 +35,7 @@ def embed(
     ------
     ValueError : not uint8 N×H×W×3, or the network answered with NaN.
     """
-    pixels = images.images if isinstance(images, ImageSet) else np.asarray(images)
-    check_pixels(pixels)
+    pixels = pixels_of(images)
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, but is {batch_size}.")
     if not cache:

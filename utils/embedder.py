@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from utils import ROOT
-from utils.images import ImageSet, check_pixels
+from utils.images import ImageSet, pixels_of
 
 MODELS = ROOT / "models"
 PHOTO_MEAN, PHOTO_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)  # CIFAR-10's pixels
@@ -51,8 +51,7 @@ class Embedder:
 
         Raises ValueError for pictures that are not an ImageSet or uint8 N×H×W×3.
         """
-        pixels = pictures.images if isinstance(pictures, ImageSet) else np.asarray(pictures)
-        check_pixels(pixels)
+        pixels = pixels_of(pictures)
         for start in range(0, len(pixels), batch_size):
             batch = np.ascontiguousarray(pixels[start : start + batch_size])
             yield self.preprocess(torch.from_numpy(batch).to(self.device))
@@ -79,9 +78,13 @@ class Preprocess:
         x = images.permute(0, 3, 1, 2).float().div_(255)
         if x.shape[2:] != (self.size, self.size):
             x = F.interpolate(x, (self.size, self.size), mode="bilinear", antialias=True)
-        mean = torch.tensor(self.mean, device=x.device).view(3, 1, 1)
-        std = torch.tensor(self.std, device=x.device).view(3, 1, 1)
-        return x.sub_(mean).div_(std)
+        return normalise_(x, self.mean, self.std)
+
+
+def normalise_(x: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """float N×3×h×w less the mean of its channel and over its standard deviation, in place."""
+    by = torch.tensor([mean, std], device=x.device).view(2, 3, 1, 1)
+    return x.sub_(by[0]).div_(by[1])
 
 
 def feature_maps(

@@ -153,6 +153,13 @@ def _data_url(image: np.ndarray) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
+def pixels_of(pictures: ImageSet | np.ndarray) -> np.ndarray:
+    """The pixels of an ImageSet, or those given themselves: uint8, N×H×W×3, else ValueError."""
+    pixels = pictures.images if isinstance(pictures, ImageSet) else np.asarray(pictures)
+    check_pixels(pixels)
+    return pixels
+
+
 def load_images(
     source: str | Path = "scenes",
     split: str | None = None,

@@ -12,9 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from utils.embedder import PHOTO_MEAN, PHOTO_STD
+from utils.embedder import PHOTO_MEAN, PHOTO_STD, normalise_
 from utils.triplet.batches import Sampler
 
+SIZE = 32  # pixels; the side of a view
 GREY = (0.299, 0.587, 0.114)  # how bright red, green and blue are to the eye (ITU-R BT.601)
 
 
@@ -96,24 +97,20 @@ class Views:
     ----------
     crop : smallest area that a view keeps, or None for the whole picture. flip : mirror half.
     colour : strength of the changed colours, 0 for none. blur : share of blurred views.
-    size : side of a view in pixels. mean, std : what the input is normalised by.
     """
 
     crop: float | None = 0.2
     flip: bool = True
     colour: float = 0.5
     blur: float = 0.5
-    size: int = 32
-    mean: tuple[float, ...] = PHOTO_MEAN
-    std: tuple[float, ...] = PHOTO_STD
 
     def pixels(self, images: Tensor) -> Tensor:
-        """uint8 N×H×W×3 → a view of each, float N×3×size×size in 0..1, to look at."""
+        """uint8 N×H×W×3 → a view of each, float N×3×32×32 in 0..1, to look at."""
         x = images.permute(0, 3, 1, 2).float() / 255
         if self.crop is not None:
-            x = crop(x, self.crop, self.size)
-        elif x.shape[2:] != (self.size, self.size):
-            x = F.interpolate(x, (self.size, self.size), mode="bilinear", antialias=True)
+            x = crop(x, self.crop, SIZE)
+        elif x.shape[2:] != (SIZE, SIZE):
+            x = F.interpolate(x, (SIZE, SIZE), mode="bilinear", antialias=True)
         if self.flip:
             x = flip(x)
         if self.colour:
@@ -121,11 +118,8 @@ class Views:
         return blur(x, self.blur) if self.blur else x
 
     def __call__(self, images: Tensor) -> Tensor:
-        """uint8 N×H×W×3 → a view of each, normalised: float N×3×size×size."""
-        x = self.pixels(images)
-        mean = torch.tensor(self.mean, device=x.device).view(3, 1, 1)
-        std = torch.tensor(self.std, device=x.device).view(3, 1, 1)
-        return (x - mean) / std
+        """uint8 N×H×W×3 → a view of each, normalised: float N×3×32×32."""
+        return normalise_(self.pixels(images), PHOTO_MEAN, PHOTO_STD)
 
 
 def as_pictures(views: Tensor) -> np.ndarray:
@@ -135,7 +129,7 @@ def as_pictures(views: Tensor) -> np.ndarray:
 
 @dataclass(frozen=True)
 class ViewPairs:
-    """step → (input 2N×3×size×size, labels int64 2N), what `train` draws from.
+    """step → (input 2N×3×32×32, labels int64 2N), what `train` draws from.
 
     The first half are views of N pictures, the second half other views of the same; the labels
     are the pictures' places in the batch, the only thing that is known of them.
