@@ -17,8 +17,7 @@ from tools.serving import app_served
 from tools.slides import browser
 from utils import ROOT
 from utils.app import SearchApp
-from utils.app.widgets import png
-from utils.images import load_images
+from utils.images import load_images, png
 
 PICTURES = 10_000
 ASKED = 100  # questions to the kernel

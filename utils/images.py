@@ -139,7 +139,7 @@ class ImageSet:
         for i in shown:
             alt, title = html.escape(self.label_of(i) or self.ids[i]), html.escape(self.ids[i])
             cells += (
-                f'<img src="{_data_url(self.images[i])}" alt="{alt}" title="{title}" width="64" '
+                f'<img src="{data_url(self.images[i])}" alt="{alt}" title="{title}" width="64" '
                 'height="64" style="margin:2px;display:inline">'
             )
         return (
@@ -147,10 +147,16 @@ class ImageSet:
         )
 
 
-def _data_url(image: np.ndarray) -> str:
+def data_url(image: np.ndarray) -> str:
+    """uint8, H×W×3 or H×W, as an address that holds the picture itself."""
+    return "data:image/png;base64," + base64.b64encode(png(image)).decode()
+
+
+def png(image: np.ndarray) -> bytes:
+    """uint8, H×W×3 or H×W, as the bytes of a PNG."""
     buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "png")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    Image.fromarray(image).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
 
 
 def pixels_of(pictures: ImageSet | np.ndarray) -> np.ndarray:

@@ -35,8 +35,7 @@ from tools.figures.serve_it_drawings import (
 from tools.figures.shared import BIG, save, save_page, without_openmoji
 from tools.serving import free_port, served
 from tools.slides import browser
-from utils.app.widgets import png
-from utils.images import load_images
+from utils.images import load_images, png
 from utils.plots.style import GREY, RIGHT
 
 ASKED = "noto/lion"

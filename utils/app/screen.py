@@ -8,10 +8,11 @@ import ipywidgets as widgets
 import numpy as np
 
 from utils.app.query import Query
-from utils.app.widgets import DropBox, Tiles, WordBox, data_url
+from utils.app.widgets import DropBox, Tiles, WordBox
 from utils.distances import METRICS
 from utils.embedder import Embedder
 from utils.explain import Why, spotlight
+from utils.images import data_url
 
 MODELS = ("cnn", "cnn-photos", "vit", "resnet50", "vit-base")
 TOOLS = [

@@ -1,7 +1,5 @@
 """What ipywidgets does not have: pictures to click, a place to drop one, a box to search from."""
 
-import base64
-import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +7,9 @@ from typing import Any
 import anywidget
 import numpy as np
 import traitlets
-from PIL import Image
+
+from utils.images import data_url
+from utils.images import png as png  # offered from here
 
 HERE = Path(__file__).parent
 STYLE = HERE / "app.css"
@@ -87,14 +87,3 @@ def tile(id: str, image: np.ndarray, name: str, note: str = "", frame: str = "",
     """
     return {"id": id, "src": data_url(image), "name": name, "note": note, "frame": frame,
             "pressed": pressed, "said": said or name}  # fmt: skip
-
-
-def data_url(image: np.ndarray) -> str:
-    return "data:image/png;base64," + base64.b64encode(png(image)).decode()
-
-
-def png(image: np.ndarray) -> bytes:
-    """uint8, H×W×3 or H×W, as the bytes of a PNG."""
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
