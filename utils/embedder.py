@@ -4,6 +4,7 @@ import hashlib
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.request import getproxies
 
@@ -133,6 +134,21 @@ def feature_maps(
 
 def first_line(error: Exception) -> str:
     return (str(error) or type(error).__name__).splitlines()[0]
+
+
+def kept_from_hub(name: str, instead: str) -> bool:
+    """Whether a model of the hub is on this machine.
+
+    Raises ModelUnavailable where it is neither here nor within reach.
+    """
+    from huggingface_hub import try_to_load_from_cache
+
+    config = try_to_load_from_cache(name, "config.json")
+    beside = Path(config).parent.iterdir() if isinstance(config, str) else ()
+    here = any(file.suffix in (".safetensors", ".bin") for file in beside)
+    if not here:  # transformers itself would wait for minutes before it gives up
+        require_reachable("https://huggingface.co/", name, instead)
+    return here
 
 
 def require_reachable(url: str, title: str, instead: str) -> None:

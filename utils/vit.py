@@ -1,6 +1,5 @@
 """Vision Transformers of the transformers library, and what they say on the way."""
 
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +12,7 @@ from utils.embedder import (
     ModelUnavailable,
     Preprocess,
     first_line,
-    require_reachable,
+    kept_from_hub,
 )
 from utils.images import ImageSet
 
@@ -36,7 +35,8 @@ def load_vit(name: str, trained: bool = True) -> Embedder:
 
     Raises ModelUnavailable where the files are missing or damaged, or cannot be downloaded now.
     """
-    place, here = _place(name)
+    place = HUB.get(name, str(MODELS / name))
+    here = name not in HUB or kept_from_hub(place, "or use load_model('vit')")
     try:
         # imported late: seconds
         from transformers import ViTConfig, ViTImageProcessor, ViTModel
@@ -67,20 +67,6 @@ def load_vit(name: str, trained: bool = True) -> Embedder:
     source = "random" if not trained else ("downloaded" if name in HUB else "shipped")
     title = name if trained else f"{name} (untrained)"
     return Embedder(title, vit.config.hidden_size, source, preprocess, ClsToken(vit.float()))
-
-
-def _place(name: str) -> tuple[str, bool]:
-    """Where from_pretrained shall look, and whether all of it is on this machine."""
-    if name not in HUB:
-        return str(MODELS / name), True
-    from huggingface_hub import try_to_load_from_cache
-
-    hub = HUB[name]
-    kept = try_to_load_from_cache(hub, "config.json")
-    here = isinstance(kept, str) and any(Path(kept).parent.glob("*.safetensors"))
-    if not here:  # transformers itself would wait for minutes before it gives up
-        require_reachable("https://huggingface.co/", hub, "or use load_model('vit')")
-    return hub, here
 
 
 class Look(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from utils.embedder import Embedder, ModelUnavailable, Preprocess, first_line, require_reachable
+from utils.embedder import Embedder, ModelUnavailable, Preprocess, first_line, kept_from_hub
 from utils.words.losses import Temperature
 from utils.words.towers import DualEncoder
 
@@ -47,9 +47,7 @@ def load_clip(name: str) -> DualEncoder:
     Raises ModelUnavailable where it is damaged, or neither here nor within reach.
     """
     folder = Path(name).is_dir()
-    here = folder or _kept(name)
-    if not here:  # transformers itself would wait for minutes before it gives up
-        require_reachable("https://huggingface.co/", name, "or use load_dual_encoder('pair')")
+    here = folder or kept_from_hub(name, "or use load_dual_encoder('pair')")
     try:
         # imported late: seconds
         from transformers import AutoTokenizer, CLIPImageProcessor, CLIPModel
@@ -67,18 +65,7 @@ def load_clip(name: str) -> DualEncoder:
             f"The dual encoder {name!r} cannot be read ({first_line(error)}); "
             + ("save it there again." if folder else "remove it from the cache and try again.")
         ) from error
-    dim = clip.config.projection_dim
-    images = Embedder(name, dim, "downloaded", Preprocess(size, mean, std), ClipImages(clip))
+    preprocess, dim = Preprocess(size, mean, std), clip.config.projection_dim
+    images = Embedder(name, dim, "downloaded", preprocess, ClipImages(clip))
     heat = Temperature(clip.logit_scale.detach().exp().item())
-    return DualEncoder(name, dim, "downloaded", images, ClipTexts(clip, tokenizer), heat)
-
-
-def _kept(name: str) -> bool:
-    """Whether the hub's files are on this machine."""
-    from huggingface_hub import try_to_load_from_cache
-
-    kept = try_to_load_from_cache(name, "config.json")
-    if not isinstance(kept, str):
-        return False
-    weights = [*Path(kept).parent.glob("*.safetensors"), *Path(kept).parent.glob("*.bin")]
-    return bool(weights)
+    return DualEncoder(images, ClipTexts(clip, tokenizer), heat)
