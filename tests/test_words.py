@@ -291,7 +291,7 @@ def test_a_saved_pair_comes_back(tmp_path, monkeypatch, fresh):
     save_pair(fresh, tmp_path / "pair.safetensors")
     monkeypatch.setattr(loading_module, "MODELS", tmp_path)
     back = load_dual_encoder()
-    assert (back.name, back.source, back.dim) == ("pair", "shipped", 64)
+    assert (back.images.name, back.images.source, back.images.dim) == ("pair", "shipped", 64)
     texts = ["red apple", "gato"]
     assert np.allclose(embed_text(back, texts), embed_text(fresh, texts), atol=5e-3)
     pictures = load_images("emoji", "ood")
@@ -321,7 +321,7 @@ def test_pairs_side_by_side_answer_with_the_mean_of_their_cosines():
     texts = ["red apple", "gato"]
     cosines = [embed_text(p, texts) @ embed(p.images, pictures, cache=False).T for p in pairs]
     together = embed_text(joined, texts) @ embed(joined.images, pictures, cache=False).T
-    assert joined.dim == 3 * 64
+    assert joined.images.dim == 3 * 64
     assert np.allclose(together, np.mean(cosines, axis=0), atol=1e-5)
 
 

@@ -76,7 +76,7 @@ def test_a_saved_clip_embeds_texts_as_transformers_does(saved):
             **tokens, pixel_values=torch.zeros(1, 3, 32, 32)
         ).text_embeds.numpy()  # fmt: skip
     assert np.allclose(embed_text(pair, texts), theirs, atol=1e-5)
-    assert (pair.dim, pair.source) == (24, "downloaded")
+    assert (pair.images.dim, pair.images.source) == (24, "downloaded")
     assert pair.temperature.scale == pytest.approx(clip.logit_scale.exp().item(), rel=1e-5)
 
 

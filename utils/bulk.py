@@ -50,7 +50,7 @@ class ShardWorker:
             np.savez(file, about=about, vectors=vectors)
             file.flush()
             os.fsync(file.fileno())
-        return {"number": shard["number"], "pictures": len(kept)}
+        return {"number": shard["number"]}
 
 
 def embed_folder(

@@ -115,8 +115,7 @@ def _with_head(embedder: Embedder, task: str) -> Embedder:
             dim = int(file.metadata()["dim"])
             state = {name: file.get_tensor(f"{task}.{name}").float() for name in HEAD}
         module = Headed(cast(CompactCNN, embedder.module), dim)
-        # not strict: the norm's counter of batches is not kept
-        module.head.load_state_dict(state, strict=False)
+        module.head.load_state_dict(state)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ModelUnavailable(
             f"The heads {path} are missing or damaged ({first_line(error)}); restore them with "

@@ -153,7 +153,7 @@ def main() -> None:
     }
     if options.quick:
         return print(json.dumps(told["test"]["retrieval"]["emoji"]["en"], indent=1))
-    told["size"] = {"members": MEMBERS, "dim": pair.dim, "buckets": BUCKETS, "steps": STEPS}
+    told["size"] = {"members": MEMBERS, "dim": pair.images.dim, "buckets": BUCKETS, "steps": STEPS}
     told["ablations"] = {name: ablation(how) for name, how in ABLATIONS.items()}
     record |= {
         "recipe": "python -m recipes.pair",

@@ -31,8 +31,8 @@ class Search:
     Parameters
     ----------
     pictures : the gallery. model : a name for `load_model`, or an Embedder. metric : one of
-        `utils.distances.METRICS` but mahalanobis. plain : True to take the backgrounds away.
-    pair : a name for `load_dual_encoder`, or a DualEncoder; it is loaded when words are asked.
+        `utils.distances.METRICS` but mahalanobis. pair : a name for `load_dual_encoder`, or a
+        DualEncoder; it is loaded when words are asked.
     """
 
     def __init__(
@@ -40,7 +40,6 @@ class Search:
         pictures: ImageSet,
         model: str | Embedder = "cnn",
         metric: str = "cosine",
-        plain: bool = False,
         pair: str | DualEncoder = "pair",
     ) -> None:
         if not len(pictures):
@@ -55,7 +54,7 @@ class Search:
         self.index = ExactIndex()
         self._pair = pair
         self._by_words: ExactIndex | None = None  # made when words are asked of what is here now
-        self._fill(model, metric, plain, list(pictures.ids))
+        self._fill(model, metric, False, list(pictures.ids))
 
     def use(
         self,

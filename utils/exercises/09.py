@@ -92,8 +92,8 @@ def grade_3(prompted: Callable[..., Any]) -> str | None:
     cast(TextTower, pair.texts).grams.weight.data.normal_()  # so that prompts differ clearly
     names, templates = ["cat", "red apple", "car"], ["a picture of {}", "{}", "a small {}, drawn"]
     given = np.asarray(prompted(pair, list(names), list(templates)), np.float32)
-    if given.shape != (3, pair.dim):
-        return f"3 names need vectors of 3×{pair.dim}, but yours are {_by(given.shape)}."
+    if given.shape != (3, pair.images.dim):
+        return f"3 names need vectors of 3×{pair.images.dim}, but yours are {_by(given.shape)}."
     means = _means(pair, names, templates)
     expected = means / np.linalg.norm(means, axis=1, keepdims=True)
     if np.allclose(given, expected, atol=1e-4):

@@ -119,7 +119,6 @@ def train_pair(
     *,
     measure: Callable[[DualEncoder], float] | None = None,
     lr: float = 1e-2,
-    decay: float = 0.05,
     parallel: float = 0.5,
     every: int | None = None,
     seed: int = 0,
@@ -133,8 +132,7 @@ def train_pair(
     ----------
     draw : step → `Batch`, such as `Pairs`.
     measure : what to follow, recall@10 on held-out things, `every` so many steps.
-    lr : peak. decay : weight decay of the towers. parallel : weight of the same loss between the
-        texts of the two languages.
+    lr : peak. parallel : weight of the same loss between the texts of the two languages.
 
     Raises
     ------
@@ -146,7 +144,7 @@ def train_pair(
         {"params": weights},
         {"params": pair.temperature.parameters(), "weight_decay": 0.0},
     ]
-    adam = torch.optim.AdamW(groups, lr, weight_decay=decay)
+    adam = torch.optim.AdamW(groups, lr, weight_decay=0.05)
     rate = torch.optim.lr_scheduler.OneCycleLR(adam, lr, steps)
     history, every = PairHistory(), every or max(1, steps // 20)
     plot = LivePlot(steps, with_recall=measure is not None)

@@ -66,7 +66,7 @@ def _assemble(
     for module in (images, texts, heat):
         module.eval().to(device)
     embedder = Embedder(name, images.dim, source, preprocess, images)
-    return DualEncoder(name, images.dim, source, embedder, texts, heat)
+    return DualEncoder(embedder, texts, heat)
 
 
 def load_dual_encoder(name: str = PAIR, *, device: str | None = None) -> DualEncoder:
@@ -108,13 +108,14 @@ def _load_pair() -> DualEncoder:
             told = json.loads(file.metadata()["pair"])
             state = {key: file.get_tensor(key).float() for key in file.keys()}
         shape = {name: told[name] for name in SHAPE}
-        pair = side_by_side([new_pair(**shape) for _ in range(told["members"])])
-        for tower, module in (("images", pair.images.module), ("texts", pair.texts)):
-            mine = {k.removeprefix(f"{tower}."): v for k, v in state.items() if k.startswith(tower)}
-            missing = module.load_state_dict(mine, strict=False).missing_keys
-            lost = [k for k in missing if not k.startswith("trunk.") and "num_batches" not in k]
-            if lost:
-                raise KeyError(lost[0])
+        cnn, members = load_model("cnn"), told["members"]
+        with torch.random.fork_rng(devices=[]):
+            images = ImageTower(cast(CompactCNN, cnn.module), shape["dim"], members)
+            texts = Readers([TextTower(**shape) for _ in range(members)])
+        for place, module in (("images.project.", images.project), ("texts.", texts)):
+            module.load_state_dict(
+                {k.removeprefix(place): v for k, v in state.items() if k.startswith(place)}
+            )
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         if isinstance(error, ModelUnavailable):
             raise
@@ -122,8 +123,7 @@ def _load_pair() -> DualEncoder:
             f"The weights {path} are missing or damaged ({first_line(error)}); restore them with "
             "git, or run `python -m recipes.pair` to train them again."
         ) from error
-    images, heat = cast(ImageTower, pair.images.module), Temperature(told["scale"])
-    return _assemble(PAIR, "shipped", pair.images.preprocess, images, pair.texts, heat)
+    return _assemble(PAIR, "shipped", cnn.preprocess, images, texts, Temperature(told["scale"]))
 
 
 def save_pair(pair: DualEncoder, path: Path) -> None:

@@ -17,12 +17,11 @@ class Thing:
 
     Attributes
     ----------
-    names : by language, "en" and "pt". keywords : by language. category : such as "food-drink".
+    names : by language, "en" and "pt". keywords : by language.
     """
 
     names: Mapping[str, str]
     keywords: Mapping[str, list[str]]
-    category: str
 
     def text(self, language: str, keywords: bool = True) -> str:
         """Its name in a language, with or without the keywords after it."""
@@ -39,7 +38,6 @@ def read_things(split: str) -> dict[str, Thing]:
                 language: [k for k in row[f"keywords_{language}"].split("|") if words_of(k)]
                 for language in LANGUAGES
             },
-            row["category"],
         )
         for row in read_rows([split])
     }

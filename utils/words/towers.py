@@ -136,16 +136,12 @@ class DualEncoder:
 
     Attributes
     ----------
-    name : what `load_dual_encoder` was asked for. dim : length of an embedding.
-    source : "shipped", "downloaded" or "random".
-    images : the image tower, for `embed(pair.images, pictures)`.
+    images : the image tower, for `embed(pair.images, pictures)`; its name, dim and source are the
+        pair's.
     texts : the text tower, a module: list of N texts → unit vectors N×dim.
     temperature : its `scale` is what cosines are multiplied by before a softmax.
     """
 
-    name: str
-    dim: int
-    source: str
     images: Embedder
     texts: nn.Module
     temperature: Temperature
@@ -156,7 +152,7 @@ def embed_text(pair: DualEncoder, texts: str | Sequence[str], batch_size: int = 
 
     Returns
     -------
-    float32, N×pair.dim, L2-normalised rows; 1×pair.dim for a single text.
+    float32, N×pair.images.dim, L2-normalised rows; a single row for a single text.
 
     Raises
     ------

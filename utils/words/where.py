@@ -1,9 +1,10 @@
 """Why does a picture answer these words? What each of its places gives to their score."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
-from utils.embedder import Embedder
 from utils.explain import places_of
 from utils.words.towers import DualEncoder, ImageTower, embed_text
 
@@ -26,10 +27,10 @@ def word_map(pair: DualEncoder, text: str, picture: np.ndarray) -> np.ndarray:
     tower = pair.images.module
     if not isinstance(tower, ImageTower):
         raise ValueError(
-            f"{pair.name} does not average places into an embedding, so there are no shares of "
-            "them to show; “pair” does."
+            f"{pair.images.name} does not average places into an embedding, so there are no shares "
+            "of them to show; “pair” does."
         )
-    trunk = Embedder(pair.name, tower.trunk.dim, pair.source, pair.images.preprocess, tower.trunk)
+    trunk = replace(pair.images, dim=tower.trunk.dim, module=tower.trunk)
     places = places_of(trunk, picture[None])[0]  # h×w×D
     height, width, _ = places.shape
     flat = (places / np.linalg.norm(places.mean((0, 1)))).reshape(height * width, -1)
