@@ -72,14 +72,14 @@ class SceneBatches:
 
 
 @cache
-def variants() -> np.ndarray:
-    """Each training drawing as VARIANTS scenes and on white: uint8, N×(VARIANTS + 1)×64×64×3."""
+def variants(count: int = VARIANTS) -> np.ndarray:
+    """Each training drawing as `count` scenes and on white: uint8, N×(count + 1)×64×64×3."""
     drawings, rows = read_emoji(["train"])
     white = load_images("emoji", "train").images
-    images = np.empty((len(rows), VARIANTS + 1, *white.shape[1:]), np.uint8)
-    for variant in tqdm(range(VARIANTS), "composing scenes"):
+    images = np.empty((len(rows), count + 1, *white.shape[1:]), np.uint8)
+    for variant in tqdm(range(count), "composing scenes"):
         images[:, variant] = placed(drawings, [f"{row['id']} {variant}" for row in rows], "train")
-    images[:, VARIANTS] = white
+    images[:, count] = white
     return images
 
 

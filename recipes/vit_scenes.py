@@ -21,16 +21,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from recipes.cnn_scenes import variants
 from recipes.evaluate import retrieval
 from tools.record import provenance, write_json
 from utils import ROOT
 from utils.checkpoints import keep, resume
 from utils.embed import embed
 from utils.embedder import MODELS, Embedder, Preprocess
-from utils.emoji import read_emoji, read_textures
 from utils.images import load_images
 from utils.models import load_model
-from utils.scenes import compose, random_backgrounds, random_placements, seed_of
 from utils.triplet import cosine_cross_entropy, triplet_loss
 from utils.vit import ClsToken
 
@@ -64,19 +63,6 @@ def new_vit() -> nn.Module:
     return ViTModel(config, add_pooling_layer=False)
 
 
-def scenes_of_training() -> tuple[np.ndarray, np.ndarray]:
-    """Each drawing in VARIANTS scenes and on white, uint8 D×(VARIANTS+1)×64×64×3, and its thing."""
-    drawings, rows = read_emoji(["train"])
-    white = load_images("emoji", "train")
-    pictures = np.empty((len(rows), VARIANTS + 1, SIZE, SIZE, 3), np.uint8)
-    for variant in tqdm(range(VARIANTS), "composing scenes"):
-        seeds = [seed_of(f"{row['id']} {variant}") for row in rows]
-        backgrounds = random_backgrounds(seeds, read_textures("train"))
-        pictures[:, variant], _ = compose(drawings, random_placements(seeds), backgrounds)
-    pictures[:, VARIANTS] = white.images
-    return pictures, white.labels
-
-
 @torch.inference_mode()
 def ask_teacher(pictures: np.ndarray) -> tuple[Tensor, Tensor]:
     """The CNN's embedding, N×192, and its last maps, N×192×6×6, of each picture; float16."""
@@ -92,10 +78,10 @@ class Lessons:
     """What the student is shown: labelled scenes and photos, with the teacher's answers."""
 
     def __init__(self) -> None:
-        scenes, self.labels = scenes_of_training()
+        self.labels = load_images("emoji", "train").labels
         self.things = [np.flatnonzero(self.labels == t) for t in range(self.labels.max() + 1)]
         photos = load_images("cifar10", "train").images[:PHOTOS]
-        self.scenes, self.photos = scenes.reshape(-1, SIZE, SIZE, 3), photos
+        self.scenes, self.photos = variants(VARIANTS).reshape(-1, SIZE, SIZE, 3), photos
         self.answers = [ask_teacher(self.scenes), ask_teacher(self.photos)]
 
     def batch(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
