@@ -21,13 +21,14 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from tools.record import provenance, write_json
-from utils import ROOT, replacing
+from utils import ROOT
 from utils.background import find_masks
 from utils.checkpoints import keep, resume
 from utils.embedder import IMAGENET_MEAN, IMAGENET_STD, MODELS, normalise_
 from utils.emoji import read_emoji, read_textures
 from utils.images import load_images
 from utils.masks import iou, max_f_beta, mean_absolute_error
+from utils.onnx_file import write_onnx
 from utils.scenes import compose, random_backgrounds, random_placements, seed_of
 
 CHECKPOINTS = ROOT / "data/cache/checkpoints"
@@ -216,29 +217,6 @@ def halve(graph: Any) -> None:
     graph.node.extend(nodes)
 
 
-def export(model: SmallU2Net) -> None:
-    """Write models/background.onnx, without the paths that the exporter notes in it."""
-    import onnx
-
-    path = MODELS / "background.onnx"
-    with replacing(path) as partial:
-        torch.onnx.export(
-            ForRembg(model).eval(),
-            (torch.zeros(1, 3, SIZE, SIZE),),
-            str(partial),
-            input_names=["image"],
-            output_names=["mask"],
-            dynamo=True,
-            external_data=False,
-            opset_version=18,
-        )
-        graph = onnx.load(partial)
-        for part in (graph, graph.graph, *graph.graph.node, *graph.graph.value_info):
-            del part.metadata_props[:]
-        halve(graph.graph)
-        onnx.save(graph, partial)
-
-
 def measure(split: str) -> dict[str, float]:
     """The shipped file through rembg on the scenes of a split."""
     scenes = load_images("scenes", split)
@@ -257,7 +235,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     model, record = train(options.steps, options.seed)
-    export(model)
+    example = torch.zeros(1, 3, SIZE, SIZE)
+    write_onnx(ForRembg(model), example, MODELS / "background.onnx", ("image", "mask"), halve)
     record |= {
         "recipe": f"python -m recipes.background --steps {options.steps} --seed {options.seed}",
         "data": "scenes of the training things with their masks, a third of them on photos of "

@@ -6,8 +6,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from utils import replacing
-
 
 class Encoder:
     """Pictures to embeddings, through a network that `export` wrote.
@@ -44,11 +42,11 @@ def export(model: str, path: Path) -> None:
 
     Its input is uint8 1×size×size×3, its output a unit vector, float32 1×dim.
     """
-    import onnx
     import torch
     from torch.nn.functional import normalize
 
     from utils.models import load_model
+    from utils.onnx_file import write_onnx
 
     embedder = load_model(model, device="cpu")
 
@@ -62,13 +60,4 @@ def export(model: str, path: Path) -> None:
 
     size = embedder.preprocess.size  # type: ignore[attr-defined]
     example = torch.zeros(1, size, size, 3, dtype=torch.uint8)
-    with replacing(path) as partial:
-        torch.onnx.export(
-            Whole().eval(), (example,), partial, input_names=["pictures"],
-            output_names=["vectors"], dynamo=True, external_data=False, opset_version=18,
-            verbose=False,
-        )  # fmt: skip
-        network = onnx.load(partial)
-        for part in (network, network.graph, *network.graph.node, *network.graph.value_info):
-            del part.metadata_props[:]  # the exporter's notes hold this machine's paths
-        onnx.save(network, partial)
+    write_onnx(Whole(), example, path, ("pictures", "vectors"))
