@@ -11,7 +11,7 @@ import statistics
 
 from PIL import Image
 
-from benchmarks.search import ratio, seconds
+from benchmarks.timing import ratio, seconds
 from tools.record import provenance, write_json
 from utils import ROOT
 from utils.background import SIDE, find_masks, load_session

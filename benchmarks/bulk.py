@@ -18,7 +18,7 @@ from pathlib import Path
 import ray
 from PIL import Image
 
-from benchmarks.search import ratio, seconds
+from benchmarks.timing import ratio, seconds
 from tools.record import provenance, write_json
 from utils import ROOT
 from utils.bulk import embed_folder

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from benchmarks.distances import megabytes
-from benchmarks.search import ratio, seconds
+from benchmarks.timing import ratio, seconds
 from tools.record import provenance, write_json
 from utils import ROOT
 from utils.duplicates import groups, pairs_within

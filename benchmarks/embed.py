@@ -13,7 +13,7 @@ import statistics
 import torch
 
 import utils.embed
-from benchmarks.search import ratio, seconds
+from benchmarks.timing import ratio, seconds
 from tools.record import provenance, write_json
 from utils import ROOT
 from utils.embed import embed

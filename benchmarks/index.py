@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from sklearn.neighbors import KDTree
 
-from benchmarks.search import ratio, seconds
+from benchmarks.timing import ratio, seconds
 from tools.record import provenance, write_json
 from utils import ROOT
 from utils.distances import nearest

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmarks.search import seconds
+from benchmarks.timing import seconds
 from utils.distances import pairwise
 from utils.embed import embed, load_embeddings
 from utils.embedder import Embedder
