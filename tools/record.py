@@ -12,7 +12,7 @@ from utils import ROOT, replacing
 
 
 def provenance() -> dict[str, Any]:
-    """Commit, whether the code was as committed, command, versions and machine of this run."""
+    """Commit, whether the code was as committed, day, machine and versions of this run."""
     import torch
 
     def git(*words: str) -> str:
