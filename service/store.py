@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from service.pictures import MEDIA_TYPE
-from utils import replacing
+from utils import writing
 
 
 class Store(Protocol):
@@ -31,10 +31,8 @@ class LocalStore:
 
     def put(self, id: str, data: bytes) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        with replacing(self._path(id)) as partial, open(partial, "wb") as file:
+        with writing(self._path(id)) as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
         self._sync()
 
     def get(self, id: str) -> bytes:

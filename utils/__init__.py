@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 ROOT = Path(__file__).resolve().parents[1]  # data/ and models/ lie beside utils/
 
@@ -28,3 +29,12 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to, which becomes `path` as in `replacing`, once it is on the disk."""
+    with replacing(path) as partial, open(partial, "wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from utils import replacing
+from utils import replacing, writing
 from utils.embed import embed
 from utils.embedder import ModelUnavailable
 from utils.folder import files_below, read_files
@@ -46,10 +46,8 @@ class ShardWorker:
         skipped = [f"{n} ({reason})" for n, reason in zip(names, reasons, strict=True) if reason]
         about = np.frombuffer(json.dumps({"ids": kept, "skipped": skipped}).encode(), np.uint8)
         vectors = embed(self.model, images, cache=False)
-        with replacing(_file(self.out, shard["number"])) as partial, open(partial, "wb") as file:
+        with writing(_file(self.out, shard["number"])) as file:
             np.savez(file, about=about, vectors=vectors)
-            file.flush()
-            os.fsync(file.fileno())
         return {"number": shard["number"]}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from utils import ROOT, replacing
+from utils import ROOT, writing
 from utils.embedder import MODELS, Embedder, ModelUnavailable
 from utils.images import ImageSet, Labeling, pixels_of
 from utils.progress import progress
@@ -45,7 +45,7 @@ def embed(
     if kept is None:
         kept = _run(model, pixels, batch_size)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as partial, open(partial, "wb") as file:
+        with writing(path) as file:
             np.save(file, kept)
     return kept
 
@@ -134,7 +134,7 @@ def load_embeddings(name: str = "cifar10-test") -> tuple[np.ndarray, Labeling]:
 
 def save_embeddings(path: Path, vectors: np.ndarray, labels: Any, classes: Any) -> None:
     """Write what `load_embeddings` reads: float16 vectors, int64 labels, class names."""
-    with replacing(path) as partial, open(partial, "wb") as file:
+    with writing(path) as file:
         np.savez_compressed(
             file,
             vectors=vectors.astype(np.float16),

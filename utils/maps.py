@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from utils import replacing
+from utils import writing
 from utils.distances import check_vectors, nearest
 from utils.embedder import MODELS, ModelUnavailable
 
@@ -204,7 +204,7 @@ def load_maps(name: str = "umap-grid") -> dict[tuple[int, float], np.ndarray]:
 
 def save_maps(path: Path, maps: dict[tuple[int, float], np.ndarray]) -> None:
     """Write what `load_maps` reads, in float16."""
-    with replacing(path) as partial, open(partial, "wb") as file:
+    with writing(path) as file:
         np.savez_compressed(
             file,
             settings=np.array(list(maps), np.float64),

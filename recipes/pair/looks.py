@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from recipes.cnn_scenes import VARIANTS, variants
-from utils import ROOT, replacing
+from utils import ROOT, writing
 from utils.embed import embed
 from utils.images import ImageSet, load_images
 from utils.models import load_model
@@ -24,7 +24,7 @@ def training_looks() -> torch.Tensor:
         images = variants()
         flat = embed(model, images.reshape(-1, *images.shape[2:]), cache=False)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as partial, open(partial, "wb") as file:
+        with writing(path) as file:
             np.save(file, flat.reshape(*images.shape[:2], -1))
     looks = torch.from_numpy(np.load(path))
     white = looks[:, VARIANTS:].expand(-1, VARIANTS // 2, -1)

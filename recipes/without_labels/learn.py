@@ -13,7 +13,7 @@ from torch import Tensor
 from recipes.cnn_scenes import placed
 from recipes.without_labels.settings import WIDTHS, Setting
 from tools.record import provenance, write_json
-from utils import ROOT, replacing
+from utils import ROOT, replacing, writing
 from utils.cnn import CompactCNN
 from utils.contrast import MoCo, Projected, Queue, TwoViews, ViewPairs, Views, alike
 from utils.embed import embed
@@ -59,7 +59,7 @@ def composed(name: str, elsewhere: str = "") -> Tensor:
             ids = [f"{row['id']} {variant}" for row in rows]
             made.append(placed(drawings, ids, "train", [id + elsewhere for id in ids]))
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as partial, partial.open("wb") as file:
+        with writing(path) as file:
             np.save(file, np.concatenate(made))
     return torch.from_numpy(np.load(path)).to(device())
 

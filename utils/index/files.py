@@ -1,7 +1,6 @@
 """One file for a whole index: replaced only by a complete one, read only when it is whole."""
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from utils import replacing
+from utils import writing
 
 
 def write(path: str | Path, about: dict[str, Any], ids: list[str], **arrays: np.ndarray) -> None:
@@ -17,10 +16,8 @@ def write(path: str | Path, about: dict[str, Any], ids: list[str], **arrays: np.
     texts = {"about": about, "ids": ids}
     for key, text in texts.items():
         arrays[key] = np.frombuffer(json.dumps(text).encode(), np.uint8)
-    with replacing(Path(path)) as partial, open(partial, "wb") as file:
+    with writing(Path(path)) as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
-        file.flush()
-        os.fsync(file.fileno())
 
 
 @contextmanager
