@@ -115,6 +115,12 @@ def read_folder(folder: Path, size: int) -> tuple[np.ndarray, list[str], list[st
     return images, ids, skipped
 
 
+def told_of_skipped(skipped: Sequence[str]) -> str:
+    """The sentence of a warning: how many files were skipped, and twenty of them."""
+    listed = "; ".join(skipped[:20]) + f"; and {len(skipped) - 20} more" * (len(skipped) > 20)
+    return f"Skipped {len(skipped)} files that are not pictures: {listed}"
+
+
 def read_files(paths: Sequence[Path], size: int) -> tuple[np.ndarray, list[str]]:
     """Read the pictures among some files, each made small as soon as it is decoded.
 

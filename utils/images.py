@@ -17,7 +17,7 @@ from utils import ROOT
 from utils.cifar10 import CLASSES, read_cifar10
 from utils.cifar10 import DatasetUnavailable as DatasetUnavailable  # offered from here
 from utils.emoji import read_emoji, read_textures
-from utils.folder import read_folder
+from utils.folder import read_folder, told_of_skipped
 from utils.scenes import compose, random_backgrounds, random_placements, seed_of
 
 CACHE = ROOT / "data" / "cache"
@@ -253,8 +253,7 @@ def _load_folder(folder: Path, size: int) -> ImageSet:
         )
     images, ids, skipped = read_folder(folder, size)
     if skipped:
-        listed = "; ".join(skipped[:20]) + (f"; and {len(skipped) - 20} more" * (len(skipped) > 20))
-        warnings.warn(f"Skipped {len(skipped)} files that are not pictures: {listed}", stacklevel=3)
+        warnings.warn(told_of_skipped(skipped), stacklevel=3)
     if not ids:
         raise FileNotFoundError(
             f"No picture was found in {str(folder)!r} or its sub-folders, among {len(skipped)} "
