@@ -99,7 +99,8 @@ class SqliteIndex(ExactIndex):
             check_k(k, len(self), where)
             found = [self._nearest(query, k) for query in queries]
             ids = [[self._ids[i] for i in places] for places, _ in found]
-        return np.array(ids, dtype=object), np.array([apart for _, apart in found], np.float32)
+        distances = np.array([apart for _, apart in found], np.float32).reshape(len(queries), k)
+        return np.array(ids, dtype=object).reshape(len(queries), k), distances
 
     def _nearest(self, query: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         close = self.vectors @ query
@@ -109,6 +110,11 @@ class SqliteIndex(ExactIndex):
         apart = np.linalg.norm(self.vectors[near] - query, axis=1)
         best = np.lexsort((near, apart))[:k]
         return near[best], apart[best]
+
+    @classmethod
+    def load(cls, path: str | Path, model: str | None = None) -> ExactIndex:
+        """What `save` wrote, as an `ExactIndex`; this class opens its own file by its name."""
+        return ExactIndex.load(path, model)
 
     def close(self) -> None:
         self._file.close()

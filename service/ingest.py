@@ -32,7 +32,7 @@ from service.pictures import encode, keep, name, shrink
 from service.settings import Settings
 from utils import ROOT, replacing
 from utils.embedder import ModelUnavailable
-from utils.folder import UnreadablePicture, files_below
+from utils.folder import UnreadablePicture, files_below, told_of_skipped
 
 GALLERIES = ROOT / "data" / "cache" / "galleries"
 AT_ONCE = 256  # pictures between two notes of how far we are
@@ -149,9 +149,11 @@ def _add_new(gallery: Gallery, made: Iterable[tuple[str, np.ndarray]]) -> None:
 
 def _forget(gallery: Gallery, ids: Iterable[str], known: dict[str, list[str]]) -> None:
     """Remove pictures, but for those that another file, or the same one touched, still is."""
-    for id in set(ids) - {id for _, id in known.values()}:
+    gone = set(ids) - {id for _, id in known.values()}
+    gallery.index.remove([id for id in gone if id in gallery.index])
+    for id in gone:
         with suppress(KeyError):  # removed through the service
-            gallery.remove(id)
+            gallery.store.delete(id)
 
 
 def _note(path: Path, known: dict[str, list[str]]) -> None:
@@ -176,8 +178,7 @@ def make_gallery(
     gallery = open_gallery(folder, settings)
     skipped = fill(gallery, folder, sources)
     if skipped:
-        listed = "; ".join(skipped[:20]) + f"; and {len(skipped) - 20} more" * (len(skipped) > 20)
-        warnings.warn(f"Skipped {len(skipped)} files that are not pictures: {listed}", stacklevel=2)
+        warnings.warn(told_of_skipped(skipped), stacklevel=2)
     if not len(gallery):
         raise FileNotFoundError(f"No picture was found in {images!r} or its sub-folders.")
     if isinstance(gallery.index, SqliteIndex):  # Qdrant knows no order

@@ -175,6 +175,14 @@ def test_a_search_gives_the_nearest_with_their_distances(make, metric, n):
 
 
 @ENGINES
+@pytest.mark.parametrize("where", [None, {"category": "animals"}])
+def test_no_queries_have_no_answers(make, where):
+    ids, apart = filled(make, payload=NOTES).search(np.empty((0, 8)), 2, where)
+    assert ids.shape == apart.shape == (0, 2)
+    assert ids.dtype == object and apart.dtype == np.float32
+
+
+@ENGINES
 @BY_METRIC
 def test_a_picture_in_the_index_finds_itself_at_zero(make, metric):
     ids, apart = filled(make, 50, metric=metric).search(random(50)[:19], 1)

@@ -239,6 +239,10 @@ def test_the_index_finds_what_the_exact_one_finds(tmp_path):
             assert (apart == 0).all() and (found == expected).all()
     with pytest.raises(ValueError, match="k must be"):
         ours.search(vectors, 451)
+    none, apart = ours.search(vectors[:0], 3)
+    assert none.shape == apart.shape == (0, 3)
+    ours.save(tmp_path / "copy")
+    assert SqliteIndex.load(tmp_path / "copy", "").ids == ours.ids
 
 
 def test_an_index_that_is_none_or_of_another_model_is_refused(tmp_path):
