@@ -5,7 +5,7 @@ Eileen Collins (NASA), the rocket (SpaceX).
 """
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from utils.images import ImageSet
 
@@ -43,8 +43,8 @@ def load_photos() -> ImageSet:
         numbers = [scale * float(number) for number in outline.split()]
         mask = Image.new("L", (FINE * photo.width, FINE * photo.height))
         ImageDraw.Draw(mask).polygon(numbers, fill=255)
-        images.append(np.asarray(_middle(photo)))
-        masks.append(np.asarray(_middle(mask)))
+        images.append(np.asarray(ImageOps.fit(photo, (SIDE, SIDE), Image.Resampling.BOX)))
+        masks.append(np.asarray(ImageOps.fit(mask, (SIDE, SIDE), Image.Resampling.BOX)))
     names = list(OUTLINES)
     return ImageSet(
         np.stack(images),
@@ -55,10 +55,3 @@ def load_photos() -> ImageSet:
         name="photos",
         note="Photographs that ship inside scikit-image; the outlines are ours.",
     )
-
-
-def _middle(picture: Image.Image) -> Image.Image:
-    side = min(picture.size)
-    left, top = ((length - side) / 2 for length in picture.size)
-    box = (left, top, left + side, top + side)
-    return picture.resize((SIDE, SIDE), Image.Resampling.BOX, box)
