@@ -94,6 +94,12 @@ def test_a_stub_keeps_imports_and_signatures_over_several_lines():
     assert stub(source) == head + "    ...\nz = w = ..."
 
 
+def test_a_stub_of_a_decorated_function_or_one_on_one_line_keeps_its_whole_head():
+    heads = "@cache\n@other(1)\ndef f(é='é'):", "def g(a,\n      b):"
+    source = f"{heads[0]}\n    return é\n{heads[1]} return a * b"
+    assert stub(source) == "\n".join(f"{head}\n    ..." for head in heads)
+
+
 def test_numbers_come_from_results_formatted(project):
     assert "It takes 62 seconds." in cells(project, False)[0].source
 

@@ -101,9 +101,12 @@ def stub(source: str) -> str:
     lines, kept = source.splitlines(), []
     for node in ast.parse(source).body:
         if isinstance(node, ast.FunctionDef):
-            body, documented = node.body, ast.get_docstring(node, clean=False) is not None
-            last = body[0].end_lineno if documented else body[0].lineno - 1
-            kept += [*lines[node.lineno - 1 : last], "    ..."]
+            first = min(part.lineno for part in (*node.decorator_list, node))
+            body, documented = node.body[0], ast.get_docstring(node, clean=False) is not None
+            before = lines[body.lineno - 1].encode()[: body.col_offset].decode().rstrip()
+            head = [before] if before else []  # of a function on one line
+            last = body.end_lineno if documented and not before else body.lineno - 1
+            kept += [*lines[first - 1 : last], *head, "    ..."]
         elif isinstance(node, ast.Assign):
             kept.append(" = ".join(ast.unparse(target) for target in node.targets) + " = ...")
         elif isinstance(node, ast.Import | ast.ImportFrom):
