@@ -7,8 +7,8 @@ from onnx import TensorProto, helper
 from PIL import Image
 
 from utils.background import (
-    cut_out,
     cut_out_folder,
+    cut_out_picture,
     find_masks,
     grab_cut_masks,
     load_session,
@@ -169,14 +169,14 @@ def test_masks_that_do_not_fit_and_an_unknown_colour_are_refused(pictures):
 @pytest.mark.parametrize("size", [(1, 1), (900, 3), (3, 500), (300, 200)])
 @pytest.mark.parametrize("mode", ["RGB", "L", "P", "CMYK"])
 def test_a_picture_of_any_shape_and_mode_is_cut_out_at_its_own_size(session, size, mode):
-    cut = cut_out(bright_square(size, mode), session)
+    cut = cut_out_picture(bright_square(size, mode), session)
     assert cut.size == size and cut.mode == "RGBA"
 
 
 def test_transparency_that_is_there_already_is_kept(session):
     given_alpha = bright_square().convert("RGBA")
     given_alpha.putalpha(Image.fromarray(np.full((64, 64), 7, np.uint8)))
-    assert cut_out(given_alpha, session).getextrema()[3] == (7, 7)
+    assert cut_out_picture(given_alpha, session).getextrema()[3] == (7, 7)
 
 
 @pytest.mark.parametrize("level", [0, 255])
@@ -217,6 +217,13 @@ def test_an_interrupted_folder_goes_on_where_it_was(folder, tmp_path, session):
     (tmp_path / "out" / "one.jpg.png").unlink()
     cut_out_folder(folder, tmp_path / "out", session)
     assert kept.read_bytes() == b"mine" and (tmp_path / "out" / "one.jpg.png").exists()
+
+
+def test_two_pictures_are_never_cut_out_into_one_file(folder, tmp_path, session):
+    bright_square(size=(30, 20)).save(folder / "one.jpg.png")
+    cut_out_folder(folder, tmp_path / "out", session)
+    sizes = {p.name: Image.open(p).size for p in (tmp_path / "out").glob("one.jpg*")}
+    assert sizes == {"one.jpg.png": (30, 20), "one.jpg.png.png": (80, 50)}
 
 
 @pytest.mark.parametrize("within", [".", "sub", "new/below"])

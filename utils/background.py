@@ -180,7 +180,7 @@ def _plain(images: np.ndarray, behind: str) -> np.ndarray:
     raise ValueError(f"Behind can be white, mean or blur, but not {behind!r}.")
 
 
-def cut_out(picture: Image.Image, session: "BaseSession | None" = None) -> Image.Image:
+def cut_out_picture(picture: Image.Image, session: "BaseSession | None" = None) -> Image.Image:
     """A picture of any size with its background transparent, RGBA.
 
     One that has transparent parts already keeps those and no others.
@@ -219,17 +219,21 @@ def cut_out_folder(
             "outside it."
         )
     session, skipped = session or load_session(), []
-    for path in progress(files_below(source), "cutting out", unit="picture"):
-        place = path.relative_to(source)
-        out = target / place.parent / f"{place.name.removesuffix('.png')}.png"
+    paths = files_below(source)
+    originals = set(paths)
+    for path in progress(paths, "cutting out", unit="picture"):
+        named = path
+        while named.suffix != ".png" or (named != path and named in originals):  # a.jpg, a.jpg.png
+            named = named.with_name(f"{named.name}.png")
+        out = target / named.relative_to(source)
         if out.exists():
             continue
         try:
             picture = open_picture(path)
         except UnreadablePicture as error:
-            skipped.append(f"{place.as_posix()} ({error})")
+            skipped.append(f"{path.relative_to(source).as_posix()} ({error})")
             continue
         out.parent.mkdir(parents=True, exist_ok=True)
         with replacing(out) as partial:
-            cut_out(picture, session).save(partial, "PNG")
+            cut_out_picture(picture, session).save(partial, "PNG")
     return skipped
