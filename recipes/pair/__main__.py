@@ -77,7 +77,10 @@ def learn(
 
 
 def over_seeds(tables: list[Any]) -> Any:
-    """The same nested table with the mean of each number, and its standard deviation beside it."""
+    """The same nested table with the mean of each number, and its standard deviation beside it.
+
+    That of these seeds themselves (ddof 0), not an estimate of more.
+    """
     if isinstance(tables[0], dict):
         merged = {}
         for key in tables[0]:
