@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from utils.app.query import Answers, Query, in_words, single, with_one_more
-from utils.background import find_masks, load_session, remove_background
+from utils.app.known import Known
+from utils.app.query import Answers, Query, in_words, single
+from utils.background import remove_background
 from utils.embed import embed
 from utils.embedder import Embedder
 from utils.explain import Why, similarity_maps
@@ -44,12 +45,8 @@ class Search:
     ) -> None:
         if not len(pictures):
             raise ValueError("An empty gallery cannot be searched; load at least one picture.")
-        self._known = pictures
-        self._at = {id: i for i, id in enumerate(pictures.ids)}
+        self._known = Known(pictures)
         self._models: dict[str, Embedder] = {}
-        self._vectors: dict[tuple[str, bool], np.ndarray] = {}  # a row for each known picture
-        self._masks = np.empty((0, *pictures.images.shape[1:3]), np.uint8)
-        self._session: Any = None
         self.done: list[tuple[str, str]] = []  # what can be undone: ("add" or "remove", id)
         self.index = ExactIndex()
         self._pair = pair
@@ -81,66 +78,37 @@ class Search:
 
     def _indexed(self, model: Embedder, plain: bool, metric: str, ids: Sequence[str]) -> ExactIndex:
         index = ExactIndex(metric, model.digest)
-        rows = [self._at[id] for id in ids]
-        if rows:
-            vectors = self._embedded(model, index.model, plain)[rows]
-            index.add(ids, vectors, [self._payload(i) for i in rows])
+        if ids:
+            vectors = self._known.vectors(ids, model, index.model, plain)
+            index.add(ids, vectors, [self._known.payload(id) for id in ids])
         return index
 
-    def _embedded(self, model: Embedder, digest: str, plain: bool) -> np.ndarray:
-        """One vector a known picture, only the new ones computed.
-
-        By the digest, since other weights may have the same name, and it takes time to compute.
-        """
-        kept = self._vectors.get((digest, plain), np.empty((0, model.dim), np.float32))
-        if len(kept) < len(self._known):
-            new = self._known[len(kept) :]
-            if plain:
-                new = remove_background(new, masks=self._found_masks()[len(kept) :])
-            kept = np.concatenate([kept, embed(model, new)])
-            self._vectors[digest, plain] = kept
-        return kept
-
-    def _found_masks(self) -> np.ndarray:
-        missing = self._known[len(self._masks) :]
-        if len(missing):
-            self._session = self._session or load_session()
-            self._masks = np.concatenate([self._masks, find_masks(missing, self._session)])
-        return self._masks
-
-    def _payload(self, i: int) -> dict[str, str]:
-        known = self._known
-        told = {known.labeling: known.label_of(i)}
-        for name, (labels, classes) in known.others.items():
-            told[name] = classes[labels[i]] if labels[i] >= 0 else ""
-        return told
+    def _vectors(self, ids: Sequence[str]) -> np.ndarray:
+        """Of known pictures, as they are compared now: float32 N×D."""
+        return self._known.vectors(ids, self.model, self.index.model, self.plain)
 
     def __len__(self) -> int:
         return len(self.index)
 
     def labelings(self) -> dict[str, list[str]]:
         """What can be filtered by: the labels that occur, by labeling, each in order."""
-        names = [self._known.labeling, *self._known.others]
         told = self.index.payload.values()
-        return {name: sorted({p[name] for p in told} - {""}) for name in names}
+        return {name: sorted({p[name] for p in told} - {""}) for name in self._known.labelings}
 
     def query(self, id: str) -> Query:
         """A picture of the gallery as a query. Raises KeyError for an unknown id."""
-        if id not in self._at:
-            raise KeyError(f"There is no picture {id!r} in this gallery.")
-        i = self._at[id]
-        return Query(id, self._known.images[i], self._known.label_of(i) or id)
+        return self._known.query(id)
 
     def first(self) -> Query:
         """A picture to begin with: of the gallery, or of what was in it before it was emptied."""
-        return self.query(next(iter(self.index.ids or self._at)))
+        return self.query(next(iter(self.index.ids or self._known)))
 
     def outside(self, source: Path | bytes, name: str) -> Query:
         """A picture from a file or its bytes as a query.
 
         Raises UnreadablePicture for what is not a picture.
         """
-        return Query("", read_picture(source, self._known.images.shape[1]), name)
+        return Query("", read_picture(source, self._known.side), name)
 
     def words(self, text: str) -> Query:
         """Words, in English or Portuguese, as a query.
@@ -165,7 +133,7 @@ class Search:
 
     def label(self, id: str) -> str:
         """The label of a known picture, "" where it has none."""
-        return self._known.label_of(self._at[id]) if id in self._at else ""
+        return self._known.label(id)
 
     def ask(self, query: Query, k: int = 10, where: Mapping[str, Any] | None = None) -> Answers:
         """The k nearest pictures, fewer where there are not so many; never the query itself."""
@@ -190,10 +158,9 @@ class Search:
         if not likes:
             raise ValueError("Like at least one picture, and others like it can be found.")
         started = time.perf_counter()
-        vectors = self._embedded(self.model, self.index.model, self.plain)
-        wish = vectors[[self._at[id] for id in likes]].mean(0)
+        wish = self._vectors(likes).mean(0)
         if dislikes:
-            wish = wish - DISLIKE * vectors[[self._at[id] for id in dislikes]].mean(0)
+            wish = wish - DISLIKE * self._vectors(dislikes).mean(0)
         return self._nearest(self.index, wish, {*likes, *dislikes}, k, where, started)
 
     def _index_of_words(self) -> ExactIndex:
@@ -206,7 +173,7 @@ class Search:
         if query.words:
             return embed_text(self.pair, query.words)[0]
         if query.id:
-            return self._embedded(self.model, self.index.model, self.plain)[self._at[query.id]]
+            return self._vectors([query.id])[0]
         return embed(self.model, self._seen(query)[None], cache=False)[0]
 
     def _nearest(
@@ -224,11 +191,7 @@ class Search:
 
     def without_background(self, query: Query) -> tuple[np.ndarray, np.ndarray]:
         """The query's picture on white, and the mask that was found: uint8 H×W×3 and H×W."""
-        if query.id:
-            mask = self._found_masks()[self._at[query.id]]
-        else:
-            self._session = self._session or load_session()
-            mask = find_masks(single(query), self._session)[0]
+        mask = self._known.mask(query)
         plain = remove_background(single(query), masks=mask[None])
         return plain.images[0], mask
 
@@ -250,12 +213,7 @@ class Search:
         """
         if query.words:
             raise ValueError("Words are no picture; only a picture can be added to the gallery.")
-        id, times = query.name, 1
-        while id in self._at:
-            times += 1
-            id = f"{query.name} ({times})"
-        self._known = with_one_more(self._known, query.image, id, label)
-        self._at[id] = len(self._known) - 1
+        id = self._known.add(query, label)
         self._put(id)
         self.done.append(("add", id))
         return id
@@ -280,9 +238,7 @@ class Search:
         return f"{id} is in the gallery again."
 
     def _put(self, id: str) -> None:
-        row = self._at[id]
-        vectors = self._embedded(self.model, self.index.model, self.plain)
-        self.index.add([id], vectors[[row]], [self._payload(row)])
+        self.index.add([id], self._vectors([id]), [self._known.payload(id)])
         self._by_words = None
 
     def _take_out(self, id: str) -> None:
