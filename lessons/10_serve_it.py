@@ -27,11 +27,10 @@ start("10_serve_it", big=BIG)
 import base64
 import json
 
-from utils.app.widgets import png
 from utils.distances import nearest
 from utils.embed import embed
 from utils.folder import read_picture
-from utils.images import load_images
+from utils.images import load_images, png
 from utils.models import load_model
 from utils.plots import show_neighbours
 

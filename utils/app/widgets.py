@@ -9,7 +9,6 @@ import numpy as np
 import traitlets
 
 from utils.images import data_url
-from utils.images import png as png  # offered from here
 
 HERE = Path(__file__).parent
 STYLE = HERE / "app.css"
