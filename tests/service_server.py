@@ -31,10 +31,9 @@ def serving(folder, *words, python=sys.executable, cwd=ROOT, **surroundings):
     """A process that serves the gallery in `folder`, and its address."""
     port = free_port()
     command = [python, "-m", "service", "--gallery", folder, "--port", str(port), *words]
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("LOOKALIKE")}
     with open(log_of(folder), "w") as log:
         process = subprocess.Popen(
-            command, cwd=cwd, env=environment | surroundings, stdout=log, stderr=log
+            command, cwd=cwd, env=os.environ | surroundings, stdout=log, stderr=log
         )
         address = f"http://127.0.0.1:{port}"
         try:

@@ -29,11 +29,15 @@ def fresh():
 
 
 @pytest.fixture(scope="module", autouse=True)
-def a_server_is_left_as_it_was():
-    yield
-    if "QDRANT_URL" in os.environ:
-        for name in COLLECTIONS:
-            Collection(None, name).ask("delete_collection")
+def a_server_is_asked_and_left_as_it_was(set_outside):
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("QDRANT_URL", "QDRANT_API_KEY"):
+            if name in set_outside:
+                patch.setenv(name, set_outside[name])
+        yield
+        if "QDRANT_URL" in os.environ:
+            for name in COLLECTIONS:
+                Collection(None, name).ask("delete_collection")
 
 
 def load(index, path, model=None):
