@@ -100,7 +100,6 @@ def test_without_a_network_the_big_one_is_refused_with_what_to_do(
     no_network, monkeypatch, tmp_path
 ):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.delenv("https_proxy", raising=False)
     with pytest.raises(ModelUnavailable, match=r"vit-base-patch16-224 is not on this machine"):
         load_model("vit-base")
 

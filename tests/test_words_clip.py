@@ -104,16 +104,10 @@ def test_a_folder_without_a_clip_is_refused_in_one_sentence(tmp_path):
         load_dual_encoder(str(tmp_path))
 
 
-def test_offline_the_hubs_clip_is_refused_at_once(monkeypatch, tmp_path):
+def test_offline_the_hubs_clip_is_refused_at_once(no_network, monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr("utils.embedder.getproxies", dict)
-    monkeypatch.setattr("utils.embedder.socket.create_connection", _no_network)
     with pytest.raises(ModelUnavailable, match=r"or use load_dual_encoder\('pair'\)\.$"):
         load_dual_encoder("openai/clip-vit-base-patch32")
-
-
-def _no_network(*_, **__):
-    raise OSError("Network is unreachable")
 
 
 def test_an_unknown_name_is_told_what_there_is():

@@ -1,6 +1,7 @@
-"""On a kernel's path, this makes every address but this machine's own unreachable."""
+"""On a process's path, this makes every address but this machine's own unreachable."""
 
 import ipaddress
+import os
 import socket
 
 _connect, _connect_ex, _getaddrinfo = (
@@ -35,6 +36,8 @@ def getaddrinfo(host, *rest, **options):
     return _getaddrinfo(host, *rest, **options)
 
 
+for name in [n for n in os.environ if n.lower().endswith("_proxy")]:
+    del os.environ[name]  # one on this machine would reach what we must not
 socket.socket.connect = _checked(_connect)
 socket.socket.connect_ex = _checked(_connect_ex)
 socket.getaddrinfo = getaddrinfo
