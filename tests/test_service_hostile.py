@@ -1,12 +1,12 @@
 """A thousand requests that nobody should send, slow ones, too many: no 500, no leak."""
 
 import base64
+import contextlib
 import io
 import json
 import random
 import socket
 import struct
-import threading
 import time
 import zlib
 
@@ -152,7 +152,7 @@ def test_a_thousand_hostile_requests_end_in_no_500_and_leave_nothing(gallery_fol
     assert not any("svg" in name or name.startswith(".") for name in names)
 
 
-@pytest.mark.parametrize("kind", set(FILES) - {"JPEG with HTML"})
+@pytest.mark.parametrize("kind", [kind for kind in FILES if kind != "JPEG with HTML"])
 def test_a_file_that_is_no_whole_picture_is_refused_before_it_takes_memory(kind):
     before = psutil.Process().memory_info().rss
     with pytest.raises(UnreadablePicture, match=r"picture|pixels"):
@@ -242,24 +242,37 @@ def test_a_body_that_does_not_come_is_answered_408(finished):
     assert sent[0]["status"] == 408 and b"seconds" in sent[1]["body"]
 
 
-def test_a_flood_is_answered_503_and_then_it_works_again(gallery_folder):
-    codes = []
-    body = {"image": base64.b64encode(encoded(size=(2000, 2000))).decode()}
-    with serving(gallery_folder) as (_, address):
+def test_more_than_the_queue_holds_are_answered_503_and_then_it_works_again(finished):
+    body = json.dumps({"image": base64.b64encode(encoded()).decode()}).encode()
+    head = (
+        f"POST /search HTTP/1.1\r\nHost: a\r\nContent-Type: {JSON}\r\nContent-Length: {len(body)}"
+        "\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
+    )
+    with serving(finished) as (_, address), contextlib.ExitStack() as opened:
 
         def ask():
-            try:
-                codes.append(httpx.post(f"{address}/search", json=body, timeout=60).status_code)
-            except httpx.TransportError:
-                codes.append(503)
+            asked = {"content": body, "headers": {"content-type": JSON}}
+            return httpx.post(f"{address}/search", **asked, timeout=60)
 
-        threads = [threading.Thread(target=ask) for _ in range(120)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert set(codes) == {200, 503}, codes
-        assert httpx.post(f"{address}/search", json=body, timeout=60).status_code == 200
+        place = "127.0.0.1", int(address.rsplit(":", 1)[1])
+        waiting = [
+            opened.enter_context(socket.create_connection(place, 60))
+            for _ in range(Settings().queue)
+        ]
+        for connection in waiting:
+            connection.sendall(head.encode())
+            # "Continue" comes once the service waits for the body: this one has its place
+            assert connection.recv(1000).startswith(b"HTTP/1.1 100")
+        refused = ask()
+        assert refused.status_code == 503 and "ask again" in refused.json()["detail"]
+        assert refused.headers["retry-after"] == "1"
+        assert httpx.get(f"{address}/health", timeout=60).status_code == 200
+        for connection in waiting:
+            connection.sendall(body)
+        for connection in waiting:
+            with connection.makefile("rb") as answer:
+                assert answer.readline().startswith(b"HTTP/1.1 200")
+        assert ask().status_code == 200
 
 
 OPERATIONS = (
