@@ -39,7 +39,7 @@ from utils.words import loading as loading_module
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def fresh():
     return new_pair(0, alphabet=LETTERS)
 
