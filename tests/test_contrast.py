@@ -207,7 +207,7 @@ def learned(loss: nn.Module, moco: bool = False) -> tuple[Embedder, list[float]]
     module = MoCo(learner, 0.9) if moco else learner
     taught = Embedder("tiny", 12, "random", model.preprocess, module)
     draw = ViewPairs(images, Views(crop=0.5, colour=0.2), shuffled(48, 16))
-    history = train(taught, draw, loss, 150, lr=1e-2, seed=1)
+    history = train(taught, draw, loss, 150, lr=1e-2, seed=1, half=False)
     return model, history.cosine
 
 
@@ -246,4 +246,4 @@ def test_a_loss_that_is_no_number_stops_the_training() -> None:
     model = Embedder("tiny", 12, "random", Preprocess(32, PHOTO_MEAN, PHOTO_STD), trunk)
     draw = ViewPairs(pixels(8), Views(), shuffled(8, 8))
     with pytest.raises(TrainingDiverged):
-        train(with_projection(model, 8), draw, TwoViews(), 3)
+        train(with_projection(model, 8), draw, TwoViews(), 3, half=False)

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import StepLR
 
+from utils import triplet
 from utils.digits import read_digits
 from utils.embed import embed
 from utils.embedder import Embedder, Preprocess
@@ -18,10 +19,10 @@ from utils.triplet import (
     CollapseWarning,
     TrainingDiverged,
     TripletAndCrossEntropy,
+    all_triplets,
     balanced,
     batch_hard,
     semi_hard,
-    train,
     training,
     triplet_loss,
 )
@@ -49,6 +50,10 @@ def state(model):
 
 def same(a, b):
     return all(torch.equal(a[name], b[name]) for name in a)
+
+
+# in full precision, so that numbers are the same on every machine
+train = partial(triplet.train, half=False)
 
 
 def learn(digits, model, steps=40, loss=triplet_loss, seed=0, **options):
@@ -181,6 +186,32 @@ def test_a_given_optimizer_keeps_its_rate_unless_a_schedule_is_given(digits):
     learn(digits, network(), 5, optimizer=optimizer)
     learn(digits, network(), 5, optimizer=optimizer, schedule=lambda o: StepLR(o, 2))
     assert [round(o.param_groups[0]["lr"], 6) for o in made] == [0.07, 0.0007]
+
+
+def test_half_precision_is_the_networks_alone_and_learns_what_full_precision_does(digits):
+    histories, changes, seen = [], [], []
+
+    def loss(vectors, labels):  # of all triplets: rounding can choose no others
+        seen.append(vectors.dtype)
+        return triplet_loss(vectors, labels, mine=all_triplets)
+
+    for half, computed in ((False, torch.float32), (True, torch.bfloat16)):
+        model, dtypes = network(), set()
+        before = state(model)
+        last = model.module[-1]
+        hook = last.register_forward_hook(lambda *given, dtypes=dtypes: dtypes.add(given[2].dtype))
+        histories.append(
+            learn(digits, model, 10, loss, half=half, optimizer=partial(torch.optim.SGD, lr=0.1))
+        )
+        hook.remove()
+        assert dtypes == {computed}
+        assert {value.dtype for value in state(model).values()} == {torch.float32}
+        moved = [(value - before[name]).flatten() for name, value in state(model).items()]
+        changes.append(torch.cat(moved))
+    assert set(seen) == {torch.float32}
+    # bfloat16 keeps 8 bits, each number within 1/256 of itself: a few such errors pile up
+    assert histories[1].loss == pytest.approx(histories[0].loss, rel=0.03)
+    assert 0 < (changes[1] - changes[0]).norm() < 0.1 * changes[0].norm()
 
 
 def overflowing(vectors, labels):
