@@ -5,10 +5,19 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from skimage.measure import block_reduce
 
 import utils.embed
 from utils import replacing
-from utils.embed import embed, load_embeddings, save_embeddings
+from utils.embed import (
+    colour_histogram,
+    embed,
+    load_embeddings,
+    pixel_vectors,
+    save_embeddings,
+)
 from utils.embedder import PHOTO_MEAN, PHOTO_STD, ModelUnavailable
 from utils.images import ImageSet
 from utils.models import load_model
@@ -211,6 +220,37 @@ def test_a_network_that_answers_nan_is_an_error_and_nothing_is_kept(model, photo
     with pytest.raises(ValueError, match="answered with NaN for 10 of 10 pictures"):
         embed(model, photos)
     assert kept() == []
+
+
+def noise(sides, seed=0, n=3):
+    return np.random.default_rng(seed).integers(0, 256, (n, *sides, 3), np.uint8)
+
+
+@given(st.integers(1, 6), st.integers(1, 4), st.integers(1, 4), st.integers(0, 99))
+def test_pixel_vectors_are_the_means_of_blocks(size, high, wide, seed):
+    images = noise((size * high, size * wide), seed)
+    expected = block_reduce(images, (1, high, wide, 1), np.mean).reshape(3, -1) / 255
+    found = pixel_vectors(as_set(images), size)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("sides", [(32, 48), (48, 32)])
+def test_blocks_that_do_not_fit_are_refused(sides):
+    with pytest.raises(ValueError, match=rf"32 must divide .* {sides[0]} and {sides[1]}"):
+        pixel_vectors(as_set(noise(sides)))
+
+
+@given(st.integers(1, 9), st.integers(0, 99))
+def test_a_colour_histogram_is_numpys(bins, seed):
+    images = noise((9, 7), seed)
+    images[0] = images[0] // 64 * 64  # on the edges of boxes
+    edges = [[256 * i / bins for i in range(bins + 1)]] * 3
+    found = colour_histogram(as_set(images), bins)
+    assert found.dtype == np.float32 and found.shape == (3, bins**3)
+    for row, image in zip(found, images, strict=True):
+        counts, _ = np.histogramdd(image.reshape(-1, 3), edges)
+        np.testing.assert_allclose(row, counts.ravel() / 63, atol=1e-6)
 
 
 def save_sample(labels=(0, 1, 2, 1, 0), name="cifar10-test"):

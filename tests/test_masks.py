@@ -37,6 +37,31 @@ def test_a_mask_agrees_with_itself(rows):
         assert max_f_beta(mask, mask) == pytest.approx(1)
 
 
+LEVELS = st.sampled_from([0, 1, 64, 127, 128, 200, 255])  # few, so that pixels are often equal
+
+
+@given(st.data(), st.integers(1, 4), st.floats(0.1, 2))
+def test_f_beta_is_the_best_that_counting_at_every_threshold_gives(data, pictures, beta_squared):
+    found, truth = (
+        data.draw(st.lists(st.lists(LEVELS, min_size=5, max_size=5), min_size=pictures,
+                           max_size=pictures)) for _ in range(2)
+    )  # fmt: skip
+    found[0][0] = truth[0][0] = 255
+    best = 0.0
+    for threshold in range(1, 256):
+        precisions, recalls = [], []
+        for levels, true in zip(found, truth, strict=True):
+            taken = {i for i, level in enumerate(levels) if level >= threshold}
+            right = {i for i, level in enumerate(true) if level >= 128}
+            precisions.append(len(taken & right) / len(taken) if taken else 0)
+            recalls.append(len(taken & right) / len(right) if right else 0)
+        precision, recall = sum(precisions) / pictures, sum(recalls) / pictures
+        below = beta_squared * precision + recall
+        best = max(best, (1 + beta_squared) * precision * recall / below if below else 0)
+    masks = (np.array(rows, np.uint8)[:, None] for rows in (found, truth))
+    assert max_f_beta(*masks, beta_squared) == pytest.approx(best)
+
+
 def test_f_beta_takes_the_best_threshold():
     truth = np.array([[[255, 255, 0, 0]]], np.uint8)
     found = np.array([[[0.2, 0.2, 0.1, 0.1]]])
