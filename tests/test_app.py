@@ -23,7 +23,6 @@ from utils.app.query import PAPER, card
 from utils.app.search import DISLIKE
 from utils.embed import embed
 from utils.embedder import ModelUnavailable
-from utils.explain import similarity_maps, spotlight
 from utils.folder import UnreadablePicture
 from utils.images import load_images
 from utils.models import load_model
@@ -142,30 +141,6 @@ def test_a_model_that_is_not_here_leaves_all_as_it_was(search, scenes):
 def test_not_a_picture_is_said(search):
     with pytest.raises(UnreadablePicture, match="not a picture"):
         search.outside(b"hello", "hello.png")
-
-
-@pytest.mark.parametrize("name", ["cnn", "cnn-photos"])
-def test_the_shares_of_all_places_sum_to_the_cosine(name, scenes):
-    model = load_model(name)
-    pair = embed(model, scenes[[0, 5]])
-    why = similarity_maps(model, scenes.images[0], scenes.images[5])
-    expected = cosine(pair[:1], pair[1:])[0, 0]
-    assert why.exact
-    assert why.first.sum() == pytest.approx(expected, abs=1e-4)
-    assert why.second.sum() == pytest.approx(expected, abs=1e-4)
-
-
-def test_a_transformer_shows_the_best_match_of_each_patch(scenes):
-    why = similarity_maps(load_model("vit"), scenes.images[0], scenes.images[0])
-    assert not why.exact
-    assert why.first == pytest.approx(np.ones_like(why.first), abs=1e-4)
-
-
-def test_the_spotlight_is_bright_where_the_share_is_high():
-    shares = np.array([[1.0, 0.0], [0.0, 0.0]])
-    lit = spotlight(np.full((64, 64, 3), 200, np.uint8), shares)
-    assert lit[8, 8].mean() > 190
-    assert lit[56, 56].mean() < 60
 
 
 # -- by words, without a screen --------------------------------------------------------------
