@@ -212,14 +212,35 @@ def test_the_address_can_be_another_than_that_asked(finished):
 
 
 def test_settings_come_from_the_environment():
-    told = {"LOOKALIKE_TOKEN": "t", "LOOKALIKE_ORIGINS": "https://a.example, https://b.example",
-            "LOOKALIKE_MAX_MEGABYTES": "4", "QDRANT_URL": "http://q:6333"}  # fmt: skip
-    settings = Settings.from_environment(told)
-    assert settings.origins == ("https://a.example", "https://b.example")
-    assert (settings.token, settings.max_bytes) == ("t", 4_000_000)
-    assert settings.qdrant_url == "http://q:6333" and not Settings.from_environment({}).token
-    with pytest.raises(ValueError, match="MAX_MEGABYTES"):
-        Settings.from_environment({"LOOKALIKE_MAX_MEGABYTES": "many"})
+    told = {
+        "LOOKALIKE_TOKEN": " t\n",  # as a file of secrets ends
+        "LOOKALIKE_ADDRESS": "https://pictures.example/",
+        "LOOKALIKE_ORIGINS": "https://a.example, https://b.example,",
+        "LOOKALIKE_BUCKET": "mine",
+        "LOOKALIKE_PICTURES_ADDRESS": "https://cdn.example/",
+        "LOOKALIKE_COLLECTION": "shared",
+        "LOOKALIKE_MAX_MEGABYTES": "4",
+        "QDRANT_URL": "http://q:6333",
+    }
+    assert Settings.from_environment(told) == Settings(
+        token="t",
+        address="https://pictures.example/",
+        origins=("https://a.example", "https://b.example"),
+        bucket="mine",
+        pictures_address="https://cdn.example/",
+        qdrant_url="http://q:6333",
+        collection="shared",
+        max_bytes=4_000_000,
+    )
+    assert Settings.from_environment({}) == Settings()
+
+
+@pytest.mark.parametrize("number", ["many", "0", "-3", "2.5", "1e3", ""])
+def test_a_size_that_is_no_whole_number_starts_no_service(number, finished, monkeypatch, capsys):
+    monkeypatch.setenv("LOOKALIKE_MAX_MEGABYTES", number)
+    assert server.main(["--gallery", str(finished)]) == 1
+    told = f"LOOKALIKE_MAX_MEGABYTES must be a whole number from 1, not {number!r}.\n"
+    assert capsys.readouterr().err == told
 
 
 def test_the_index_finds_what_the_exact_one_finds(tmp_path):
