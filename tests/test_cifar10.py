@@ -187,8 +187,6 @@ GOOD = python2(batch_of("test_batch"))
 SHORT = batch_of("test_batch") | {b"labels": [1, 2, 3]}
 DAMAGED = {
     "missing": None,
-    "empty": b"",
-    "cut short": GOOD[:5000],
     "a web page": b"<!DOCTYPE html><html><body>Not found</body></html>",
     "zeros": bytes(2000),
     "no dictionary": pickle.dumps([1, 2, 3]),
@@ -210,9 +208,9 @@ def test_a_damaged_batch_file_is_named_and_nothing_else_is_raised(at_home, kind)
 
 def test_a_batch_file_cut_anywhere_is_refused(at_home):
     path = write_batches(at_home) / "test_batch"
-    for length in range(0, len(GOOD) - 1, 211):
+    for length in [*range(0, len(GOOD) - 1, 211), len(GOOD) - 1]:
         path.write_bytes(GOOD[:length])
-        with pytest.raises(DatasetUnavailable):
+        with pytest.raises(DatasetUnavailable, match="test_batch is missing or damaged"):
             load_images("cifar10", "test")
 
 

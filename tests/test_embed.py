@@ -148,9 +148,6 @@ DAMAGE = {
     "empty": lambda content: b"",
     "garbage": lambda content: b"\x93NUMPY" + bytes(100),
     "text": lambda content: b"hello",
-    "half": lambda content: content[: len(content) // 2],
-    "one byte short": lambda content: content[:-1],
-    "header only": lambda content: content[:128],
 }
 
 
@@ -177,7 +174,7 @@ def test_a_cache_file_cut_anywhere_is_computed_anew(model, photos):
     first = embed(model, photos[:2])
     (path,) = kept()
     content = path.read_bytes()
-    for length in range(0, len(content), 5):
+    for length in [*range(0, len(content), 5), len(content) - 1]:
         path.write_bytes(content[:length])
         np.testing.assert_allclose(embed(model, photos[:2]), first, atol=1e-6)
 
@@ -310,7 +307,7 @@ def test_missing_or_damaged_shipped_embeddings_are_named(shipped, kind):
 def test_shipped_embeddings_cut_anywhere_are_refused(shipped):
     path, _ = save_sample()
     content = path.read_bytes()
-    for length in range(0, len(content), 7):
+    for length in [*range(0, len(content), 7), len(content) - 1]:
         path.write_bytes(content[:length])
         with pytest.raises(ModelUnavailable):
             load_embeddings()

@@ -118,11 +118,6 @@ def test_every_mode_becomes_the_rgb_a_viewer_would_show(kind):
     np.testing.assert_allclose(found.astype(int), expected, atol=1)
 
 
-def test_a_16_bit_picture_is_scaled_and_not_clipped():
-    steps = np.broadcast_to(np.arange(8, dtype=np.uint16)[:, None] * (257 * 36), (8, 8))
-    np.testing.assert_array_equal(read_picture(deep_png(steps), 8)[:, 0, 0], 36 * np.arange(8))
-
-
 @pytest.mark.parametrize(
     "ink, shown", [((0, 255, 255, 0), (255, 0, 0)), ((0, 0, 0, 255), (0,) * 3)]
 )

@@ -1,10 +1,10 @@
-"""The exact index: what is in it, what it finds, and what a file brings back."""
+"""The exact index beyond what every index promises (test_index_contract): its third distance, its
+vectors in their order, its file, damaged anywhere."""
 
 import io
 import os
 import zipfile
 
-import faiss
 import numpy as np
 import pytest
 from hypothesis import given
@@ -38,32 +38,20 @@ def state(index):
     )
 
 
-def distances(a, b, metric):
+def manhattan(a, b):
     a, b = np.asarray(a, np.float64)[:, None], np.asarray(b, np.float64)[None]
-    if metric == "cosine":
-        return 1 - (a * b).sum(2) / np.linalg.norm(a, axis=2) / np.linalg.norm(b, axis=2)
-    return np.abs(a - b).sum(2) if metric == "manhattan" else np.sqrt(((a - b) ** 2).sum(2))
+    return np.abs(a - b).sum(2)
 
 
-@BY_NAME
-def test_a_search_gives_ids_and_distances_nearest_first(metric):
-    index, queries = filled(20, metric), random(3, seed=1)
+def test_a_search_by_manhattan_gives_ids_and_distances_nearest_first():
+    index, queries = filled(20, "manhattan"), random(3, seed=1)
     ids, apart = index.search(queries, 5)
-    every = distances(queries, random(20), metric)
+    every = manhattan(queries, random(20))
     assert ids.shape == apart.shape == (3, 5) and apart.dtype == np.float32
     order = np.argsort(every, axis=1)[:, :5]
     assert ids.tolist() == [[f"id{i}" for i in row] for row in order]
     assert all(type(id) is str for id in ids.flat)
     np.testing.assert_allclose(apart, np.take_along_axis(every, order, 1), atol=1e-5)
-
-
-def test_faiss_finds_the_same():
-    index, queries, flat = filled(200, "euclidean"), random(9, seed=1), faiss.IndexFlatL2(8)
-    flat.add(random(200))
-    squares, positions = flat.search(queries, 10)
-    ids, apart = index.search(queries, 10)
-    assert ids.tolist() == [[f"id{i}" for i in row] for row in positions]
-    np.testing.assert_allclose(apart, np.sqrt(squares), atol=1e-5)
 
 
 @BY_NAME
@@ -82,10 +70,9 @@ steps = st.lists(
 )
 
 
-@BY_NAME
 @given(steps=steps)
-def test_after_any_adding_and_removing_the_index_equals_a_dictionary(metric, steps, tmp_path):
-    index, model, notes = ExactIndex(metric), {}, {}
+def test_after_any_adding_and_removing_the_index_equals_a_dictionary(steps, tmp_path):
+    index, model, notes = ExactIndex("manhattan"), {}, {}
     for number, (step, numbers, with_payload) in enumerate(steps):
         ids = [f"n{i}" for i in numbers]
         vectors = random(len(ids), 3, seed=number)
@@ -113,7 +100,7 @@ def test_after_any_adding_and_removing_the_index_equals_a_dictionary(metric, ste
         if model:
             np.testing.assert_array_equal(index.vectors, list(model.values()))
             found, apart = index.search(random(2, 3, seed=99), len(model))
-            every = distances(random(2, 3, seed=99), list(model.values()), metric)
+            every = manhattan(random(2, 3, seed=99), list(model.values()))
             np.testing.assert_allclose(apart, np.sort(every, axis=1), atol=1e-5)
             assert all(set(row) == set(model) for row in found)
 
@@ -126,31 +113,6 @@ def test_an_index_built_one_by_one_equals_one_built_at_once():
     assert (
         one_by_one.search(random(1), 40)[0].tolist() == filled(40).search(random(1), 40)[0].tolist()
     )
-
-
-def test_what_was_removed_is_not_found_and_can_come_back():
-    index = filled(3)
-    index.remove(["id1"])
-    assert index.search(random(3), 2)[0].tolist()[1] != ["id1"]
-    assert "id1" not in index.search(random(3), 2)[0] and "id1" not in index.payload
-    index.add(["id1"], random(3)[1:2])
-    assert index.search(random(3)[1:2], 1)[0].tolist() == [["id1"]] and "id1" not in index.payload
-
-
-def test_adding_nothing_changes_nothing():
-    for index in (ExactIndex(), filled()):
-        before = state(index)
-        index.add([], np.zeros((0, 8)))
-        index.remove([])
-        assert state(index) == before
-
-
-@pytest.mark.parametrize("dim", [8, 5])
-def test_an_emptied_index_takes_any_vectors_again(dim):
-    index = filled(3)
-    index.remove(index.ids)
-    index.add(["new"], random(1, dim))
-    assert index.search(random(1, dim), 1)[0].tolist() == [["new"]]
 
 
 def test_an_index_keeps_a_copy_of_what_it_was_given():
@@ -177,11 +139,9 @@ def with_value(value):
 
 BAD_ADD = {
     "an id given twice": (["x", "x"], random(2), None, "1 ids are given twice, such as 'x'"),
-    "an id that is there": (["x", "id3"], random(2), None, "in the index already, such as 'id3'"),
     "fewer ids": (["x"], random(2), None, "there are 1 ids, 2 vectors"),
     "more ids": (["x", "y", "z"], random(2), None, "there are 3 ids, 2 vectors"),
     "fewer payloads": (["x", "y"], random(2), [1], "2 ids, 2 vectors, 1 payloads"),
-    "another width": (["x", "y"], random(2, 5), None, "vectors of 8 numbers, not 5"),
     "one vector": (["x"], random(1)[0], None, r"write v\[None\]"),
     "NaN": (["x", "y"], with_value(np.nan), None, "the first being row 1"),
     "infinity": (["x", "y"], with_value(np.inf), None, "the first being row 1"),
@@ -191,19 +151,6 @@ BAD_ADD = {
 
 
 @pytest.mark.parametrize("kind", BAD_ADD)
-def test_what_cannot_be_added_is_refused_whole_and_nothing_is_lost(kind):
-    ids, vectors, payload, says = BAD_ADD[kind]
-    index = filled()
-    index.search(random(1), 1)
-    before = state(index)
-    with pytest.raises(ValueError, match=says) as caught:
-        index.add(ids, vectors, payload)
-    assert "\n" not in str(caught.value)
-    assert state(index) == before
-    assert index.search(random(6), 1)[0][:, 0].tolist() == before[0]
-
-
-@pytest.mark.parametrize("kind", sorted(set(BAD_ADD) - {"an id that is there", "another width"}))
 def test_a_bad_first_addition_leaves_the_index_empty_and_usable(kind):
     ids, vectors, payload, says = BAD_ADD[kind]
     index = ExactIndex()
@@ -221,31 +168,9 @@ def test_zeros_are_vectors_like_any_other_where_direction_does_not_matter(metric
     assert index.search([[0.0, 0]], 1)[0].tolist() == [["zero"]]
 
 
-@pytest.mark.parametrize("unknown", [["x"], ["id0", "x"], ["x", "y", "id1"]])
-def test_removing_an_unknown_id_removes_nothing(unknown):
-    index = filled()
-    before = state(index)
-    with pytest.raises(KeyError, match=r"\d ids are not in the index, such as 'x'; nothing was"):
-        index.remove(unknown)
-    assert state(index) == before
-
-
-@pytest.mark.parametrize("k", [0, -1, 7])
-def test_k_out_of_range_is_refused_with_the_range(k):
-    with pytest.raises(ValueError, match=f"k must be from 1 to 6, .* but is {k}"):
-        filled().search(random(1), k)
-
-
-def test_an_empty_index_finds_nothing_and_says_so():
-    with pytest.raises(ValueError, match="k must be from 1 to 0"):
-        ExactIndex().search(random(1), 1)
-
-
 @pytest.mark.parametrize(
     "queries, says",
     [
-        (random(1)[0], r"write v\[None\]"),
-        (random(1, 5), "5 numbers a row and the gallery 8"),
         (with_value(np.nan), "NaN or infinity"),
         (with_value(0), "all zeros"),
         (np.array([["a"] * 8]), "must be numbers"),
@@ -267,20 +192,9 @@ def test_an_index_of_histograms_refuses_what_is_none_and_keeps_the_rest():
     assert index.search([[0.3, 0.7]], 2)[0].tolist() == [["light", "dark"]]
 
 
-def test_mahalanobis_is_told_to_whiten_first():
-    with pytest.raises(ValueError, match=r"add whiten\(vectors, covariance\) under euclidean"):
-        ExactIndex("mahalanobis")
-
-
-def test_an_unknown_metric_is_refused():
-    with pytest.raises(ValueError, match="choose one of: cosine, euclidean, manhattan"):
-        ExactIndex("l2")
-
-
-@BY_NAME
-@pytest.mark.parametrize("n", [0, 1, 6])
-def test_a_saved_index_comes_back_the_same(metric, n, tmp_path):
-    index = filled(n, metric) if n else ExactIndex(metric, "m1")
+@pytest.mark.parametrize("n", [0, 6])
+def test_a_saved_index_comes_back_the_same(n, tmp_path):
+    index = filled(n, "manhattan") if n else ExactIndex("manhattan", "m1")
     path = tmp_path / "an index.lookalike"
     index.save(path)
     for back in (ExactIndex.load(path), ExactIndex.load(str(path), model="m1")):
@@ -293,18 +207,7 @@ def test_a_saved_index_comes_back_the_same(metric, n, tmp_path):
     assert os.listdir(tmp_path) == [path.name]
 
 
-def test_ids_of_any_language_survive_a_file(tmp_path):
-    names = ["maçã/é.png", "図/猫.jpg", "a'b\"c\\d", " ", "\n", "🐯"]
-    index = ExactIndex()
-    index.add(names, random(6))
-    index.save(tmp_path / "index")
-    assert ExactIndex.load(tmp_path / "index").ids == names
-
-
-def test_an_index_of_another_model_is_refused(tmp_path):
-    filled(model="m1").save(tmp_path / "index")
-    with pytest.raises(ValueError, match="made by the model 'm1', not by 'm2'"):
-        ExactIndex.load(tmp_path / "index", model="m2")
+def test_an_index_of_no_named_model_is_refused_where_one_is_asked_for(tmp_path):
     filled(model="").save(tmp_path / "index")
     with pytest.raises(ValueError, match="'of no name', not by 'm2'"):
         ExactIndex.load(tmp_path / "index", model="m2")
@@ -321,17 +224,6 @@ def test_a_save_that_fails_leaves_the_old_file_and_no_other(tmp_path, payload):
         index.save(path)
     assert path.read_bytes() == before and os.listdir(tmp_path) == ["index"]
     assert len(index) == 3
-
-
-def test_saving_again_replaces_the_file(tmp_path):
-    for n in (6, 2):
-        filled(n).save(tmp_path / "index")
-        assert len(ExactIndex.load(tmp_path / "index")) == n
-
-
-def test_an_index_that_is_not_there_is_an_error_that_names_it(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no index at .*nowhere"):
-        ExactIndex.load(tmp_path / "nowhere")
 
 
 def saved(tmp_path):
