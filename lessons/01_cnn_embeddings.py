@@ -758,7 +758,7 @@ check(
 check("The plain stack learns next to nothing", accuracy["24 layers, plain"] < 0.3)
 check(
     "Norm alone: 24 layers fail on the very digits they learn from, which one layer knows",
-    learned["24 layers, with norm"][0] < 0.6 < 0.9 < learned["1 layer, with norm"][0],
+    learned["24 layers, with norm"][0] < 0.75 < 0.9 < learned["1 layer, with norm"][0],
 )
 check(
     "On digits, depth gains nothing over a single layer",
