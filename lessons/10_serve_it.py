@@ -366,7 +366,7 @@ show_bars(
 # CMD ["python", "-m", "service", "--gallery", "gallery", "--host", "0.0.0.0"]
 # ```
 #
-# **The caller** may be a server that waits, as above. On AWS Lambda nothing waits: each request becomes a call of one function, with the request as a dictionary. Between the two stands a translator, **Mangum**. Four lines:
+# **The caller** may be a server that waits, as above. On AWS Lambda nothing waits: each request becomes a call of one function, with the request as a dictionary. Between the two stands a translator, **Mangum**:
 
 # %%
 from mangum import Mangum
