@@ -376,10 +376,15 @@ from service.gallery import open_gallery
 from service.settings import Settings
 
 opened = open_gallery(folder, Settings())
-handler = Mangum(create_app(opened, Settings()), lifespan="off")
+
+
+def call(event):
+    handler = Mangum(create_app(opened, Settings()), lifespan="off")
+    return handler(event, None)
+
 
 # %% [markdown]
-# We play Lambda: no port, no server, a dictionary in and a dictionary out.
+# We play Lambda: no port, no server, a dictionary in and a dictionary out. (In a thread of its own, since that of a notebook runs an event loop already.)
 
 # %%
 event = {
@@ -391,7 +396,8 @@ event = {
     "body": json.dumps(as_json(png(first.images[0]), 3)["json"]),
     "isBase64Encoded": False,
 }
-returned = handler(event, None)
+with ThreadPoolExecutor(1) as lonely:
+    returned = lonely.submit(call, event).result()
 print(returned["statusCode"], returned["body"])
 
 # %%
