@@ -834,12 +834,13 @@ def found_by(queries):
     with torch.inference_mode():
         batches = [model.module(x.to(model.device)).flatten(1) for x in queries.split(256)]
     similar = F.normalize(torch.cat(batches)).cpu().numpy() @ vectors.T
-    np.fill_diagonal(similar, -1)
-    return np.mean(gallery.labels[similar.argmax(1)] == gallery.labels)
+    similar[np.arange(len(asked)), asked] = -1
+    return np.mean(gallery.labels[similar.argmax(1)] == gallery.labels[asked])
 
 
 # %%
-images, small_std = gallery.images, [s / 255 for s in std]
+asked = np.arange(0, len(gallery), 3)  # every third, to save time
+images, small_std = gallery.images[asked], [s / 255 for s in std]
 prepared = {
     "like the gallery": prepare(images),
     "blue – green – red": prepare(images[..., ::-1].copy()),
