@@ -141,6 +141,7 @@ with socket.socket() as probe:
     probe.bind(("127.0.0.1", 0))
     port = probe.getsockname()[1]
 home = f"http://127.0.0.1:{port}"
+network = "resnet50" if BIG else "cnn"
 
 # %%
 import os
@@ -149,7 +150,7 @@ import sys
 
 from utils import ROOT
 
-options = f"--port {port} --model {'resnet50' if BIG else 'cnn'} --images".split()
+options = f"--port {port} --model {network} --images".split()
 command = [sys.executable, "-m", "service", *options, str(pictures)]
 settings = {**os.environ, "LOOKALIKE_TOKEN": "open sesame"}
 
@@ -341,7 +342,7 @@ process.wait()
 
 # %%
 folder = Path(tempfile.mkdtemp(), "gallery")
-options = f"--model {'resnet50' if BIG else 'cnn'} --gallery {folder}".split()
+options = f"--model {network} --gallery {folder}".split()
 ingest = [sys.executable, "-m", "service.ingest", str(pictures), *options]
 subprocess.run(ingest, cwd=ROOT, check=True, capture_output=True)
 sizes = {"pictures": 0} | {f.name: f.stat().st_size for f in folder.iterdir() if f.is_file()}

@@ -6,14 +6,13 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from recipes.cnn_embeddings.vectors import scores
 from utils.distances import nearest
-from utils.embed import pixel_vectors
+from utils.embed import embed, pixel_vectors
 from utils.embedder import Embedder, feature_maps
 from utils.images import ImageSet
 from utils.metrics import Score
@@ -112,21 +111,21 @@ def preparations(model: Embedder, gallery: ImageSet, vectors: np.ndarray) -> dic
     images, ready = gallery.images, model.preprocess
     rows, columns = images.shape[1:3]
     mixed = images.reshape(-1, 3, rows, columns).transpose(0, 2, 3, 1)
+    unscaled = replace(
+        ready, mean=tuple(m / 255 for m in ready.mean), std=tuple(s / 255 for s in ready.std)
+    )
     queries = {
-        "like the gallery": ready(torch.tensor(images)),
-        "blue, green, red": ready(torch.tensor(images[..., ::-1].copy())),
-        "columns before rows": ready(torch.tensor(images.swapaxes(1, 2))),
-        "no mean, no std": replace(ready, mean=(0, 0, 0), std=(1, 1, 1))(torch.tensor(images)),
-        "from 0 to 255": replace(
-            ready, mean=tuple(m / 255 for m in ready.mean), std=tuple(s / 255 for s in ready.std)
-        )(torch.tensor(images)),
-        "reshape for permute": ready(torch.tensor(mixed)),
+        "like the gallery": (ready, images),
+        "blue, green, red": (ready, images[..., ::-1]),
+        "columns before rows": (ready, images.swapaxes(1, 2)),
+        "no mean, no std": (replace(ready, mean=(0, 0, 0), std=(1, 1, 1)), images),
+        "from 0 to 255": (unscaled, images),
+        "reshape for permute": (ready, mixed),
     }
     record = {}
-    for name, prepared in queries.items():
-        with torch.inference_mode():
-            parts = [model.module(part.to(model.device)) for part in prepared.split(256)]
-        similar = F.normalize(torch.cat(parts), dim=1).cpu().numpy() @ vectors.T
+    for name, (preprocess, pictures) in queries.items():
+        asked = embed(replace(model, preprocess=preprocess), pictures, cache=False)
+        similar = asked @ vectors.T
         np.fill_diagonal(similar, -1)
         hits = (gallery.labels[similar.argmax(1)] == gallery.labels).astype(np.float64)
         score = Score(hits, np.arange(len(hits)), 0)
