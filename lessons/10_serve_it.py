@@ -348,8 +348,8 @@ subprocess.run(ingest, cwd=ROOT, check=True, capture_output=True)
 sizes = {"pictures": 0} | {f.name: f.stat().st_size for f in folder.iterdir() if f.is_file()}
 sizes["pictures"] = sum(f.stat().st_size for f in folder.glob("*/*"))
 show_bars(
-    {name: size / 1000 for name, size in sizes.items() if size},
-    unit="kB",
+    {name: size / 1e6 for name, size in sizes.items() if size > 1000},
+    unit="MB",
     title=f"For {len(list(folder.glob('*/*')))} pictures the largest part is {max(sizes, key=sizes.get)}",
 )
 
