@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from recipes.cnn_photos import WIDTHS, Views, found, learn, outcome, split_photos, views
+from recipes.cnn_photos import SIDES, WIDTHS, Views, found, learn, outcome, split_photos, views
 from recipes.evaluate import retrieval
 from tools.record import provenance, write_json
 from utils import ROOT
@@ -34,17 +34,28 @@ RUNS: dict[str, dict[str, Any]] = {
     "as shipped, GPU": {"epochs": 36, "widths": WIDTHS, "device": "cuda"},
     "wide, GPU": {"epochs": 60, "widths": WIDE, "device": "cuda"},
     "two networks, two cores": {"epochs": 21, "widths": WIDTHS, "device": "cpu", "networks": 2},
+    "two networks that begin with small photos, two cores": {
+        "epochs": 30,
+        "widths": WIDTHS,
+        "device": "cpu",
+        "networks": 2,
+        "grow": True,
+    },
     "three wide networks, GPU": {"epochs": 60, "widths": WIDE, "device": "cuda", "networks": 3},
 }
 MOVES = (0, 0), (0, 1), (0, -1), (1, 0), (-1, 0)  # pixels down and right
 
 
 def run(
-    epochs: int, widths: tuple[int, int, int], device: str, networks: int = 1
+    epochs: int,
+    widths: tuple[int, int, int],
+    device: str,
+    networks: int = 1,
+    grow: bool = False,
 ) -> dict[str, Any]:
     """One run in a process of its own: how it trained, and what it finds."""
     if networks > 1:
-        return ensemble(epochs, widths, device, networks)
+        return ensemble(epochs, widths, device, networks, grow)
     learned, held_out = split_photos(load_images("cifar10", "train"))
     record = provenance() | {"epochs": epochs, "widths": widths}
     model, history = learn(learned, held_out, epochs, 0, device, widths)
@@ -55,11 +66,12 @@ def run(
 
 
 def ensemble(
-    epochs: int, widths: tuple[int, int, int], device: str, networks: int
+    epochs: int, widths: tuple[int, int, int], device: str, networks: int, grow: bool
 ) -> dict[str, Any]:
     """Several networks side by side, each from a seed of its own, and what they find together."""
     record = provenance() | {"epochs": epochs, "widths": widths, "networks": networks}
-    one = partial(member, epochs, widths, device, networks)
+    record |= {"sides": SIDES} if grow else {}
+    one = partial(member, epochs, widths, device, networks, grow)
     with ProcessPoolExecutor(networks, get_context("spawn")) as pool:
         histories, by_each = zip(*pool.map(one, range(networks)), strict=True)
     labels = load_images("cifar10", "test").labels
@@ -73,11 +85,17 @@ def ensemble(
 
 
 def member(
-    epochs: int, widths: tuple[int, int, int], device: str, networks: int, seed: int
+    epochs: int,
+    widths: tuple[int, int, int],
+    device: str,
+    networks: int,
+    grow: bool,
+    seed: int,
 ) -> tuple[History, Views]:
     """One network of an ensemble, trained on its share of the cores."""
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // networks))
-    model, history = learn(load_images("cifar10", "train"), None, epochs, seed, device, widths)
+    photos = load_images("cifar10", "train")
+    model, history = learn(photos, None, epochs, seed, device, widths, grow=grow)
     return history, seen(model, load_images("cifar10", "test"))
 
 
