@@ -110,6 +110,12 @@ def test_bars_carry_their_numbers_and_intervals():
     assert figure.alt == "b wins: recall@1: a 0.25, b 0.5"
 
 
+def test_large_numbers_are_written_out():
+    figure = show_bars({"a": 999.4, "b": 999.6, "c": -12345}, unit="kB")
+    assert {text.get_text() for text in figure.axes[0].texts} == {"999", "1,000", "-12,345"}
+    assert figure.alt == "kB: a 999, b 1,000, c -12,345"
+
+
 def test_curves_differ_by_stroke_and_levels_are_named():
     figure = show_curve(
         [0, 1, 2], {"a": [1, 2, 3], "b": [3, 2, 1]}, xlabel="x", ylabel="y", levels={"half": 1.5}
