@@ -86,8 +86,8 @@ show_neighbours(
 check("The nearest answer is another lion", ids[0, 0].endswith("/lion"))
 
 # %% [markdown]
-# The number under each answer is its distance: smaller is nearer. Not every thing is so easy: no two
-# of the six octopuses share a colour or hold their arms alike.
+# The number under each answer is its distance: smaller is nearer. Not every thing is so easy: the six
+# octopuses are purple, orange or red, and no two hold their arms alike.
 
 # %%
 octopus = gallery.by_label("octopus")[4]
@@ -322,20 +322,20 @@ import skimage
 folder = Path(skimage.__file__).parent / "data"  # ← your folder, such as "C:/Users/me/Pictures"
 
 # %%
-mine = load_images(folder)
+mine = load_images(folder, size=224 if BIG else 64)  # ResNet-50 looks at 224×224 pixels
 rows = embed(load_model("resnet50" if BIG else "cnn-photos"), mine)
-found, apart = nearest(rows, rows, k=5, leave_one_out=True)
+found, apart = nearest(rows, rows, k=min(5, len(mine) - 1), leave_one_out=True)
 
 # %%
 some = [
     i for i, id in enumerate(mine.ids) if id.startswith(("motorcycle_left", "gravel", "rocket"))
-] or [0, 1, 2]
+] or list(range(min(3, len(mine))))
 show_neighbours(
     mine[some],
     mine,
     found[some],
     apart[some],
-    title=f"Three of the {len(mine)} pictures in {folder.name}/, and their nearest",
+    title=f"{len(some)} of the {len(mine)} pictures in {folder.name}/, and their nearest",
 )
 
 # %% [markdown]
@@ -410,7 +410,7 @@ exercise("00.2", quarters)
 # %% tags=["solution"] id="ex-00-3"
 def search_folder(folder, k):
     """The ids of each picture's k nearest others: an array of N×k."""
-    pictures = load_images(folder)
+    pictures = load_images(folder, size=224 if BIG else 64)
     rows = embed(load_model("resnet50" if BIG else "cnn-photos"), pictures)
     found, _ = nearest(rows, rows, k, leave_one_out=True)
     return np.array(pictures.ids)[found]

@@ -223,7 +223,7 @@ show_bars(
 # All of it together is within the tenth of a second. A benchmark asked a gallery of ten thousand: an upload, once read, takes the kernel {{results:app.kernel_ms.with_screen.median:.0f}} ms, and from the click on an answer until ten other pictures are on the screen it is {{results:app.browser_ms.median:.0f}} ms in a browser. What happens at a million is the question of lesson 07.
 #
 # ## 6 · Why this one?
-# A score alone convinces nobody. Our network's embedding is a **mean over places** (lesson 01): each place of the last maps gives a vector, and the embedding is their mean, made one long. Then the cosine of two embeddings *u* and *v* is a sum over the
+# A score alone convinces nobody. Our network's embedding is a **mean over places** (lesson 01): each place of the last maps gives a vector, and the embedding is their mean, scaled to length 1. Then the cosine of two embeddings *u* and *v* is a sum over the
 # places *p* of the first picture:
 #
 # $$\cos(u, v) = \sum_p \frac{u_p \cdot v}{n\,\lVert u \rVert\,\lVert v \rVert}, \qquad u = \frac{1}{n} \sum_p u_p$$
@@ -388,7 +388,7 @@ print(f"this kernel holds {used:.1f} GB; ten visitors would need {10 * used:.0f}
 check("A kernel a visitor is a lot: more than 300 MB each", used > 0.3)
 
 # %% [markdown]
-# Good for a few people in a room. For a thousand, lesson 10 builds a service that shares one network and one index.
+# It answers on this machine alone, with a kernel for each tab. For other people lesson 10 builds a service that shares one network and one index. (Do not just open this page to them: its path box reads any folder of your machine.)
 #
 # ## Exercises
 # ### Exercise 06.1 · Only dogs, please

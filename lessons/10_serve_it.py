@@ -20,7 +20,7 @@ start("10_serve_it", big=BIG)
 
 # %% [markdown]
 # ## 1 · A function that speaks text
-# Programs that do not know each other exchange text. A picture is bytes, so it is written as **base64**: 64 letters stand for six bits each, and a file grows by a third. The contract of the service that we build: `{"image": base64, "k": 10}` comes in, `{"results": {address: distance}}` goes out, nearest first. Here it is as a
+# Programs that do not know each other exchange text. A picture is bytes, so it is written as **base64**: each of 64 letters stands for six bits, and a file grows by a third. The contract of the service that we build: `{"image": base64, "k": 10}` comes in, `{"results": {address: distance}}` goes out, nearest first. Here it is as a
 # function:
 
 # %%
@@ -120,7 +120,7 @@ print(codes)
 check("Ten lines answer 500, as if the fault were ours", set(codes.values()) == {500})
 
 # %% [markdown]
-# A number from 500 on says: *our* fault, perhaps try again. But the fault is the sender's, and that has numbers from 400 on. Worse is what these lines would do with a picture of a gigabyte, and with a million of pictures at a time. A file of 50 kB that would unfold to 20,000 × 20,000 pixels (a **decompression bomb**) they refuse, again with 500: `read_picture` looks at the header first. A decoder without a limit would unfold it.
+# A number from 500 on says: *our* fault, perhaps try again. But the fault is the sender's, and that has numbers from 400 on. Worse is what these lines would do with a picture of a gigabyte, and with a million pictures at once. A file of 50 kB that would unfold to 20,000 × 20,000 pixels (a **decompression bomb**) they refuse, again with 500: `read_picture` looks at the header first. A decoder without a limit would unfold it.
 #
 # ## 3 · The service
 # `service/` is the same idea with the rest in place. It checks the size before it reads, the format before it decodes, and the number of pixels before it unfolds them; it keeps no picture that it is asked with; the network runs by **ONNX Runtime**, which starts faster than torch. We start it as a process of its own, on a
@@ -152,7 +152,9 @@ from utils import ROOT
 
 options = f"--port {port} --model {network} --images".split()
 command = [sys.executable, "-m", "service", *options, str(pictures)]
-settings = {**os.environ, "LOOKALIKE_TOKEN": "open sesame"}
+ours = ("LOOKALIKE_", "QDRANT_")  # yours shall not reach into this lesson, nor it into yours
+own = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+settings = own | {"LOOKALIKE_TOKEN": "open sesame"}
 
 
 def serve():
@@ -164,6 +166,10 @@ def serve():
             return process
         except httpx.TransportError:
             time.sleep(0.2)
+        if process.poll() is not None:
+            raise RuntimeError(
+                "The service did not start; run its command in a terminal to see why."
+            )
     raise TimeoutError("The service does not answer.")
 
 
@@ -214,7 +220,7 @@ check("The picture itself, at distance 0", next(iter(found.values())) == 0)
 # ```
 # make serve                          # the course's drawings, http://127.0.0.1:8000
 # make serve IMAGES=path/of/photos    # yours
-# echo "{\"image\": \"$(base64 -w0 cat.jpg)\", \"k\": 3}" | curl -s -H 'content-type: application/json' -d @- http://127.0.0.1:8000/search
+# echo "{\"image\": \"$(base64 < cat.jpg | tr -d '\n')\", \"k\": 3}" | curl -s -H 'content-type: application/json' -d @- http://127.0.0.1:8000/search
 # ```
 #
 # ## 4 · Strangers
@@ -344,7 +350,7 @@ process.wait()
 folder = Path(tempfile.mkdtemp(), "gallery")
 options = f"--model {network} --gallery {folder}".split()
 ingest = [sys.executable, "-m", "service.ingest", str(pictures), *options]
-subprocess.run(ingest, cwd=ROOT, check=True, capture_output=True)
+subprocess.run(ingest, cwd=ROOT, env=own, check=True, capture_output=True)
 sizes = {"pictures": 0} | {f.name: f.stat().st_size for f in folder.iterdir() if f.is_file()}
 sizes["pictures"] = sum(f.stat().st_size for f in folder.glob("*/*"))
 show_bars(
@@ -411,7 +417,7 @@ check(
 check("The container needs no torch", not any(line.startswith("torch") for line in needed))
 
 # %% [markdown]
-# The handler may be stopped after any answer, and a second one may run beside it: it keeps nothing between calls. Pictures that are added must then lie outside, in S3, and their vectors in a Qdrant server; `service/template.yaml` describes all of it for AWS.
+# The handler may be stopped after any answer, and a second one may run beside it: it keeps nothing between calls. Pictures that are added must then lie outside, in S3, and their vectors in a Qdrant server. `service/template.yaml` describes the simpler half for AWS: a gallery that nobody changes, its index in the container, its pictures in S3.
 #
 # ## 8 · What does it cost?
 # The thesis that this course grew from ran its search in such a container on Lambda, pictures in S3. That is **serverless**: pay for each question by memory × time, and nothing in between. The other way is a **standing server**, paid by the month whether anybody asks or not. From a measured time and a price list we can tell which:
@@ -465,8 +471,8 @@ check("A billion are cheaper on standing servers", serverless(1e9) > standing(1e
 #
 # - what is asked with is not stored, not logged, and out of memory with the answer;
 # - what is added loses everything but its pixels, EXIF with the place included;
-# - an embedding is *not* anonymous: it finds other pictures of the same thing or person, and some of the picture can be read back from it (lesson 01 a tint);
-# - whoever may add can remove, and removed means gone, from the index and from the disk;
+# - an embedding is *not* anonymous: it finds other pictures of the same thing or person, and some of the picture can be read back from it (lesson 01 read back a tint);
+# - whoever may add can remove, and removed means gone, from the index and from the disk (a browser that has just shown it may keep it for five minutes);
 # - other sites' pages cannot read its answers (**CORS** is closed until you open it), and without the token nobody can change anything.
 #
 # ## Exercises
