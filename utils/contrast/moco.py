@@ -46,7 +46,7 @@ class MoCo(nn.Module):
     half the other views, for the follower, its keys. The follower gets no gradient: before each
     batch every weight of it becomes momentum · its own + (1 − momentum) · the learner's (He et
     al. 2020, eq. 2). Both normalise by their own batch; He et al. shuffle the keys over
-    several GPUs lest these betray who belongs together (section 3.3), which one machine cannot.
+    several GPUs lest these betray who belongs together (section 3.3), which we do not.
     """
 
     def __init__(self, learner: Projected, momentum: float = 0.99) -> None:
