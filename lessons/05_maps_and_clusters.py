@@ -138,7 +138,7 @@ show_map(
 )
 
 # %% [markdown]
-# Drawings of one thing always share its category and never the artist, so the islands alone would make categories look good. We ask only neighbours that show *another* thing: does most of the ten nearest share the label?
+# Drawings of one thing always share its category and never the artist, so the islands alone would make categories look good. We ask only neighbours that show *another* thing: is its label the commonest among the ten nearest?
 
 # %%
 from utils.distances import nearest
@@ -147,7 +147,7 @@ near, _ = nearest(by_umap, by_umap, 60, "euclidean", leave_one_out=True)
 
 
 def told(labels):
-    """Share of points whose label most of the ten nearest of other things on the map have."""
+    """Share of points whose label is the commonest among their ten nearest of other things."""
     right = []
     for i, row in enumerate(near):
         others = row[drawings.labels[row] != drawings.labels[i]][:10]
@@ -155,23 +155,23 @@ def told(labels):
     return np.mean(right)
 
 
-rows = {
+rates = {
     name: {
         "told by neighbours": told(given.labels),
         "largest": np.bincount(given.labels).max() / len(given),
     }
     for name, given in (("category", categories), ("artist", artists))
 }
-pd.DataFrame(rows).style.format("{:.2f}")
+pd.DataFrame(rates).style.format("{:.2f}")
 
 # %%
 check(
     "Things of one category lie together: far more often than the largest category would tell",
-    rows["category"]["told by neighbours"] > rows["category"]["largest"] + 0.1,
+    rates["category"]["told by neighbours"] > rates["category"]["largest"] + 0.1,
 )
 check(
     "The artist cannot be told from the map",
-    rows["artist"]["told by neighbours"] < rows["artist"]["largest"] + 0.1,
+    rates["artist"]["told by neighbours"] < rates["artist"]["largest"] + 0.1,
 )
 
 # %% [markdown]
@@ -242,10 +242,10 @@ in_truth = silhouette_score(noise[there], on_island[there])
 print(f"silhouette of the islands: {on_map:.2f} on the map, {in_truth:.2f} in 64 dimensions")
 check("Noise becomes islands", count[3] >= 5)
 check("On the map they look like groups", on_map > 0.3)
-check("… and are none in the space", in_truth < 0.1)
+check("… and are none in the space", in_truth < 0.02)
 
 # %% [markdown]
-# **Never cluster on a map.** Cluster in the space, and draw the result on the map.
+# (With thirty there may be none: in so loose a cloud hardly a point has four others that near. The radius of DBSCAN is a setting, too.) **Never cluster on a map.** Cluster in the space, and draw the result on the map.
 #
 # ### Two seeds
 # The same vectors, another seed. We turn, mirror and stretch the second map to lie on the first as well as can be (**Procrustes**). *How far will the points move, by t-SNE and by UMAP?*
@@ -286,18 +286,20 @@ def means(points):
     return np.stack([points[drawings.labels == y].mean(0) for y in np.unique(drawings.labels)])
 
 
-order = {name: spearmanr(pdist(means(vectors)), pdist(means(xy)))[0] for name, xy in maps.items()}
+far_order = {
+    name: spearmanr(pdist(means(vectors)), pdist(means(xy)))[0] for name, xy in maps.items()
+}
 show_bars(
-    order,
+    far_order,
     unit="rank correlation of distances between things, map and space",
-    title=f"How far apart islands lie says little: {order['UMAP']:.2f} for UMAP",
+    title=f"How far apart islands lie says little: {far_order['UMAP']:.2f} for UMAP",
 )
 
 # %%
-check("On no map is the order of far distances right", max(order.values()) < 0.6)
+check("On no map is the order of far distances right", max(far_order.values()) < 0.6)
 check(
     "t-SNE, best at neighbours, is hardly better at it than PCA",
-    order["t-SNE"] < order["PCA"] + 0.15,
+    far_order["t-SNE"] < far_order["PCA"] + 0.15,
 )
 
 # %% [markdown]
@@ -305,7 +307,6 @@ check(
 # PCA places a new point by a product; scikit-learn's t-SNE has to draw the whole map again; UMAP can put new points in. We draw a map of every second picture, let the others in by `transform`, and ask whether they land by their like.
 
 # %%
-from utils.distances import nearest
 from utils.maps import new_umap
 
 old, new = np.arange(0, len(vectors), 2), np.arange(1, len(vectors), 2)
@@ -488,7 +489,7 @@ show_map(
     project(some, "umap"),
     kinds_of_photos,
     only=classes.classes[:8],
-    title="CIFAR-10 (JPEG), eight of ten classes coloured: one island a class",
+    title="CIFAR-10 (JPEG), eight of ten classes coloured",
 )
 
 # %%
@@ -606,7 +607,7 @@ check("Every picture has been copied once", len(copies) == len(mine) == len(set(
 check("The originals are where they were", len(list((box / "photos").iterdir())) == len(mine))
 
 # %% [markdown]
-# For a folder of ten thousand photos the same four lines do; from twenty thousand on `cluster` looks at small batches, which is faster and nearly as good.
+# For a folder of ten thousand photos the same four lines do; from twenty thousand on `cluster` looks at small batches, which is faster.
 #
 # ## Exercises
 # ### Exercise 05.1 · Neighbours kept

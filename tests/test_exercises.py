@@ -847,6 +847,7 @@ WRONG = {
             "look up the names",
         ),
         (lambda p, t, n, k: name_it(p, t, n, k, better=1), "farthest names"),
+        (lambda p, t, n, k: name_it(p, t, n, 3), "With k = 1"),
         (lambda p, t, n, k: [r[::-1] for r in name_it(p, t, n, k)], "not nearest first"),
         (lambda p, t, n, k: [n[:k]] * len(p), "The first picture is"),
     ],
