@@ -16,7 +16,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 from tools.build import stub
 from utils import ROOT, course
 from utils.cnn import CompactCNN
-from utils.contrast import TwoViews, ViewPairs, Views, with_projection
+from utils.contrast import TwoViews, ViewPairs, Views, alike, with_projection
 from utils.course import exercise, progress, progress_file
 from utils.distances import nearest
 from utils.embed import colour_histogram, embed
@@ -246,7 +246,7 @@ def enqueue_in_place(queue, keys, size):
     return full
 
 
-def without_labels(images, epochs, finish=lambda model: model, headed=False):
+def without_labels(images, epochs, finish=lambda model: model, headed=False, loss=None):
     torch.manual_seed(0)
     module = CompactCNN(None, (8, 16, 16))
     preprocess = Preprocess(32, (0.5,) * 3, (0.5,) * 3)
@@ -254,8 +254,12 @@ def without_labels(images, epochs, finish=lambda model: model, headed=False):
     model = Embedder("mine", 16, "random", preprocess, module.eval())
     taught = with_projection(model, 16)
     draw = ViewPairs(images, Views(), shuffled(len(images), 24))
-    train(taught, draw, TwoViews(0.2), epochs * 4)
+    train(taught, draw, loss or TwoViews(0.2), epochs * 4)
     return taught if headed else finish(model)
+
+
+def attraction(vectors, labels):
+    return alike(*vectors.chunk(2))
 
 
 def same_for_all(model):
@@ -837,6 +841,10 @@ WRONG = {
         (lambda images, epochs: without_labels(images, epochs, headed=True), "the head goes"),
         (lambda images, epochs: without_labels(images, 1, still_training), "model.module.eval()"),
         (lambda images, epochs: without_labels(images, epochs, same_for_all), "has collapsed"),
+        (
+            lambda images, epochs: without_labels(images, epochs, loss=attraction),
+            "have wrong answers",
+        ),
     ],
     "09.1": [
         (name_it_backwards, "gives each name its pictures"),

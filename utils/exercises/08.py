@@ -105,7 +105,8 @@ def grade_3(recipe: Callable[..., Any]) -> str | None:
     if found < 0.1:
         return (
             f"After 20 epochs over 96 patterns {found:.0%} of views find their other half, and by "
-            "chance 1 %. Does it learn? Print the loss; try smaller batches, which make more steps."
+            "chance 1 %. Does its loss have wrong answers (TwoViews)? Without them it falls, and "
+            "nothing is learned. If it has, try smaller batches, which make more steps."
         )
     return None
 
