@@ -396,7 +396,7 @@ def right_ones(queries, v, labels, first):
 photos, known = load_embeddings("cifar10-test")
 galleries = {
     "scenes, the first five": (vectors, gallery.labels, 5),
-    "photos, the first hundred": (photos[::2], known.labels[::2], 100),
+    "CIFAR-10 (JPEG), the first hundred": (photos[::2], known.labels[::2], 100),
 }
 trusted, more = [1, 2, 4, 8, 16], {}
 for name, (v, labels, first) in galleries.items():
@@ -410,7 +410,7 @@ show_curve(
     xlabel="answers that the query takes in",
     ylabel="points more than without",
     levels={"without": 0},
-    title=f"Sixteen answers: {more['photos, the first hundred'][-1]:+.1f} points among photos, {more['scenes, the first five'][-1]:+.1f} among scenes",
+    title=f"Sixteen answers: {more['CIFAR-10 (JPEG), the first hundred'][-1]:+.1f} points among photos, {more['scenes, the first five'][-1]:+.1f} among scenes",
 )
 
 # %%

@@ -191,7 +191,7 @@ def expansion() -> None:
     photos, known = load_embeddings("cifar10-test")
     curves = {}
     for name, v, labels, first in (
-        ("photos, the first hundred", photos[::2], known.labels[::2], 100),
+        ("CIFAR-10 (JPEG), the first hundred", photos[::2], known.labels[::2], 100),
         ("scenes, the first five", vectors, gallery.labels, 5),
     ):
         found, _ = nearest(v, v, 100, leave_one_out=True)
