@@ -4,13 +4,15 @@
     python -m service.ingest path/to/folder       your own pictures
     python -m service.ingest --bucket NAME        the pictures to S3, as LOOKALIKE_BUCKET has it
 
-Run again, it looks only at files that are new or changed, and forgets those that are gone.
+Run again, it looks only at files that are new or changed, and forgets those that are gone. Another
+bucket, or another collection of Qdrant, begins with all of them.
 addresses.txt in the gallery's folder lists where each picture is found, in the order of the index.
 """
 
 import argparse
 import hashlib
 import json
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable
@@ -100,12 +102,20 @@ def prepare(images: str | None, model: str | None, folder: Path | None = None) -
     return folder
 
 
-def fill(gallery: Gallery, folder: Path, sources: dict[str, Source]) -> list[str]:
+def notes_of(folder: Path, settings: Settings) -> Path:
+    """Where it is noted what has come from which file: for each place that can hold it, apart."""
+    if not (settings.qdrant_url or settings.bucket):
+        return folder / "sources.json"
+    place = f"{settings.qdrant_url} {settings.collection} {settings.bucket}"
+    digest = hashlib.blake2b(place.encode(), digest_size=4).hexdigest()
+    return folder / f"sources-{digest}.json"
+
+
+def fill(gallery: Gallery, notes: Path, sources: dict[str, Source]) -> list[str]:
     """Bring the gallery in line with its sources; what could not be read, and why.
 
-    What was added or removed through the service stays so.
+    What was added or removed through the service stays so. notes : from `notes_of`.
     """
-    notes = folder / "sources.json"
     known: dict[str, list[str]] = json.loads(notes.read_text("utf-8")) if notes.exists() else {}
     gone = [known.pop(key)[1] for key in [*known] if key not in sources]
     _forget(gallery, gone, known)
@@ -171,14 +181,21 @@ def make_gallery(
 
     Raises FileNotFoundError for no such folder of pictures, or none in it.
     """
+    images = os.path.expanduser(images or "")  # what `make serve IMAGES=~/x` leaves to us
     sources = files(Path(images)) if images else drawings()
     folder = prepare(images, model, folder)
     # whoever can run this may change the gallery
     settings = replace(settings or Settings(), token="ingest")
     gallery = open_gallery(folder, settings)
-    skipped = fill(gallery, folder, sources)
+    notes = notes_of(folder, settings)
+    skipped = fill(gallery, notes, sources)
     if skipped:
         warnings.warn(told_of_skipped(skipped), stacklevel=2)
+    if not len(gallery) and len(skipped) < len(sources):
+        raise FileNotFoundError(
+            "The gallery is empty: what was added to it has been removed since; delete "
+            f"{str(notes)!r} and all of it is added again."
+        )
     if not len(gallery):
         raise FileNotFoundError(f"No picture was found in {images!r} or its sub-folders.")
     if isinstance(gallery.index, SqliteIndex):  # Qdrant knows no order

@@ -359,6 +359,12 @@ def test_a_search_beside_a_removal_answers_with_what_is_left(gallery_folder):
     assert len(gallery.search(first, len(gallery))) == len(gallery)
 
 
+def test_a_folder_in_the_home_folder_is_found(album, gallery_folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(album.parent))
+    make_gallery(f"~/{album.name}", folder=gallery_folder)
+    assert len(open_gallery(gallery_folder, Settings())) == 30
+
+
 def test_a_folder_without_pictures_is_told(tmp_path, finished):
     shutil.copy(finished / "model.onnx", tmp_path / "model.onnx")
     with pytest.raises(FileNotFoundError, match="no folder"):

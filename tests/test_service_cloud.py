@@ -102,6 +102,15 @@ def test_a_gallery_in_s3_is_ingested_searched_and_changed(s3, album, finished, t
         assert client.get(f"/images/{kept}").status_code == 404
 
 
+def test_a_gallery_that_moves_to_s3_takes_its_pictures_along(s3, album, gallery_folder):
+    s3.create_bucket(Bucket="moved")
+    for _ in range(2):
+        assert main([str(album), "--gallery", str(gallery_folder), "--bucket", "moved"]) == 0
+        keys = {it["Key"] for it in s3.list_objects_v2(Bucket="moved")["Contents"]}
+        gallery = open_gallery(gallery_folder, Settings())
+        assert keys == {f"images/{id}" for id in gallery.index.ids} and len(keys) == 30
+
+
 HANDLE = """
 import json, sys
 from service.aws import handler
