@@ -178,7 +178,7 @@ async def remove(request: Request, id: Id) -> None:
 @routes.get("/health")
 def health(request: Request) -> Health:
     """Is the service there, and how many pictures has it?"""
-    return Health(status="ok", pictures=len(request.app.state.gallery))
+    return Health(status="ok", pictures=request.app.state.gallery.about())
 
 
 @routes.get(
@@ -189,7 +189,7 @@ def health(request: Request) -> Health:
 def metrics(request: Request) -> Response:
     """Requests, their times, memory, file handles."""
     told = request.app.state.metrics
-    told.pictures.set(len(request.app.state.gallery))
+    told.pictures.set(request.app.state.gallery.about())
     return Response(generate_latest(told.registry), media_type=CONTENT_TYPE_LATEST)
 
 

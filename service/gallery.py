@@ -23,19 +23,25 @@ class Gallery:
     def __len__(self) -> int:
         return len(self.index)
 
+    def about(self) -> int:
+        """About how many pictures there are, by what does not count them all one by one."""
+        return self.index.about() if isinstance(self.index, QdrantIndex) else len(self)
+
     def search(self, picture: Image.Image, k: int) -> dict[str, float]:
         """The k nearest to a kept picture, nearest first: their addresses and distances.
 
         All of them where there are fewer than k.
         """
         vector = self.encoder(picture)
-        while most := min(k, len(self)):
+        while k:
             try:
-                ids, distances = self.index.search(vector, most)
+                ids, distances = self.index.search(vector, k)
                 break
-            except ValueError:  # removed meanwhile by another
-                if most <= len(self):
+            except ValueError:
+                most = len(self)  # which may count them one by one, so only where there are fewer
+                if k <= most:
                     raise
+                k = most
         else:
             return {}
         urls = map(self.store.url, ids[0])

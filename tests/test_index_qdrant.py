@@ -163,6 +163,15 @@ def test_a_collection_of_another_width_takes_nothing(tmp_path):
     index.close()
 
 
+def test_a_collection_that_another_program_makes_later_is_seen(server):
+    early, maker = QdrantIndex(model="m1"), QdrantIndex(model="m1")
+    assert len(early) == early.about() == 0 and "a" not in early
+    maker.add(["a", "b"], random(2))
+    assert early.search(random(2)[:1], 1)[0].tolist() == [["a"]]
+    early.add(["c"], random(1, seed=1))  # beside them, not in their place
+    assert len(maker) == early.about() == 3
+
+
 def test_a_file_is_loaded_into_a_new_collection_alone(tmp_path):
     exact = ExactIndex()
     exact.add(names(3), random(3), [{"i": 0}, None, "text"])

@@ -394,12 +394,60 @@ def test_workers_in_front_of_qdrant_keep_nothing_themselves(album, finished, tmp
     server.server_close()
 
 
+@pytest.fixture
+def qdrant():
+    server = Server()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_gallery_that_moves_to_qdrant_takes_its_pictures_along(album, gallery_folder, qdrant):
+    settings = Settings(qdrant_url=qdrant.url)
+    for _ in range(2):  # the second time there is nothing to do
+        make_gallery(str(album), folder=gallery_folder, settings=settings)
+        gallery = open_gallery(gallery_folder, settings)
+        assert len(gallery) == len(open_gallery(gallery_folder, Settings())) == 30
+    assert [what for _, what, _ in qdrant.seen].count("points/delete") == 0
+    qdrant.client.delete_collection("pictures")
+    with pytest.raises(FileNotFoundError, match=r"removed since; delete .*sources-\w+\.json"):
+        make_gallery(str(album), folder=gallery_folder, settings=settings)
+
+
+def test_a_worker_that_began_before_the_collection_was_there_answers(album, gallery_folder, qdrant):
+    settings = {"qdrant_url": qdrant.url, "collection": "later"}
+    with client_of(gallery_folder, **settings) as client:
+        assert post(client, picture_file()).json() == {"results": {}}
+        assert client.get("/health").json()["pictures"] == 0
+        make_gallery(str(album), folder=gallery_folder, settings=Settings(**settings))
+        assert len(post(client, picture_file()).json()["results"]) == 10
+        assert client.get("/health").json()["pictures"] == 30
+
+
+def test_a_search_in_qdrant_counts_nothing_and_a_look_at_its_health_only_estimates(
+    album, gallery_folder, qdrant
+):
+    settings = {"qdrant_url": qdrant.url}
+    make_gallery(str(album), folder=gallery_folder, settings=Settings(**settings))
+    with client_of(gallery_folder, **settings) as client:
+        qdrant.seen.clear()
+        assert len(post(client, picture_file(), k=30).json()["results"]) == 30
+        assert [what for _, what, _ in qdrant.seen if what] == ["points/query/batch"]
+        assert len(post(client, picture_file(), k=31).json()["results"]) == 30
+        qdrant.seen.clear()
+        assert client.get("/health").json()["pictures"] == 30
+        assert [(what, body["exact"]) for _, what, body in qdrant.seen] == [("points/count", False)]
+        qdrant.faults["POST", "points/count"] = [503, 503]
+        assert client.get("/health").status_code == 503
+        assert qdrant.faults["POST", "points/count"] == [503], "it was asked again"
+
+
 def test_a_qdrant_that_does_not_answer_is_told_and_stops_nothing(finished):
     with pytest.raises(ConnectionError):
         open_gallery(finished, replace(Settings(), qdrant_url="http://127.0.0.1:9"))
 
     class Gone:
-        def __len__(self):
+        def search(self, *_):
             raise ConnectionError("no answer")
 
     app = create_app(open_gallery(finished, Settings()))

@@ -57,10 +57,17 @@ class QdrantIndex:
         self._at = Collection(place, collection)
         self.metric, self.model = metric, model
         try:
-            self._dim = self._checked()
+            self._width = self._checked()
         except Exception:
             self.close()  # or a folder would stay locked
             raise
+
+    @property
+    def _dim(self) -> int | None:
+        """The width of the collection, None while there is none."""
+        if self._width is None:  # another program may have made it meanwhile
+            self._width = self._checked()
+        return self._width
 
     def _checked(self) -> int | None:
         """The width of the collection there, if it is of this course and model; None for none."""
@@ -144,7 +151,7 @@ class QdrantIndex:
             self._at.looked_up.clear()
         vectors = qdrant_models().VectorParams(size=dim, distance=METRICS[self.metric])
         self._at.ask("create_collection", vectors_config=vectors, metadata={"model": self.model})
-        self._dim = dim
+        self._width = dim
 
     def remove(self, ids: Sequence[str]) -> None:
         """As `ExactIndex.remove`."""
@@ -196,6 +203,12 @@ class QdrantIndex:
         if self._dim is None:
             return 0
         return self._at.ask("count", count_filter=condition, exact=True).count
+
+    def about(self) -> int:
+        """About how many pictures there are: an estimate of the server's, asked for once."""
+        if self._dim is None:
+            return 0
+        return self._at.ask("count", again=False, exact=False).count
 
     def save(self, path: str | Path) -> None:
         """Write everything to one file, which `ExactIndex.load` and `QdrantIndex.load` read."""
