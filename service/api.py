@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import sys
 from pathlib import Path as FilePath
 from typing import Annotated, Any
 from urllib.parse import urljoin
@@ -19,6 +20,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartParser
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
@@ -32,6 +34,8 @@ from service.settings import Settings
 from utils.folder import UnreadablePicture
 
 PAGE = FilePath(__file__).parent / "page"
+# Else a form above 1 MB goes to a file on the way; how long it may be is limited as any body's is.
+MultiPartParser.spool_max_size = sys.maxsize
 routes = APIRouter()
 bearer = HTTPBearer(auto_error=False, description="LOOKALIKE_TOKEN of the service")
 Id = Annotated[str, Path(pattern=f"^{ID}$", max_length=100, examples=["8c1fd2a09be47d63"])]
@@ -106,7 +110,8 @@ def may_change(
 
 def address(request: Request, url: str) -> str:
     """A store's address as the asker reaches it."""
-    return urljoin(request.app.state.settings.address or str(request.base_url), url)
+    base = request.app.state.settings.address or str(request.base_url)
+    return urljoin(f"{base.rstrip('/')}/", url)
 
 
 Sent = Annotated[Query, Depends(asked)]

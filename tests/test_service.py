@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sqlite3
+import tempfile
 import threading
 import time
 from dataclasses import replace
@@ -159,6 +160,14 @@ def test_nothing_is_kept_of_a_picture_that_only_asks(gallery_folder, writer):
     assert before == {path: path.stat().st_mtime_ns for path in gallery_folder.rglob("*")}
 
 
+def test_a_large_form_that_only_asks_does_not_touch_the_disk_either(reader, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "no such folder"))
+    file = picture_file(1200, 800)
+    assert len(file) > 2_000_000
+    answer = reader.post("/search", files={"image": file}, data={"k": 4})
+    assert answer.json() == post(reader, file, k=4).json() and answer.status_code == 200
+
+
 def test_what_is_kept_is_pixels_without_place_time_or_anything_appended(writer):
     exif = Image.Exif()
     exif[0x010E], exif[0x0112] = "home, sweet home", 6
@@ -205,10 +214,11 @@ def test_an_error_of_ours_shows_nothing_of_the_inside(finished):
     assert answer.status_code == 500 and "NoneType" not in answer.text
 
 
-def test_the_address_can_be_another_than_that_asked(finished):
-    with client_of(finished, address="https://pictures.example/") as client:
+@pytest.mark.parametrize("address", ["https://pictures.example/", "https://a.example/lookalike"])
+def test_the_address_can_be_another_than_that_asked(finished, address):
+    with client_of(finished, address=address) as client:
         urls = post(client, picture_file()).json()["results"]
-    assert all(url.startswith("https://pictures.example/images/") for url in urls)
+    assert all(url.startswith(f"{address.rstrip('/')}/images/") for url in urls)
 
 
 def test_settings_come_from_the_environment():
