@@ -12,6 +12,9 @@ from utils.distances import check_vectors
 from utils.index import ExactIndex, Where
 from utils.index.protocol import check_k, check_known
 
+# What SQLite says of a file that is another's, damaged, or without our tables.
+NO_INDEX = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR)
+
 
 class SqliteIndex(ExactIndex):
     """Euclidean distances of unit vectors, kept in an SQLite file, searched in memory by NumPy.
@@ -25,7 +28,8 @@ class SqliteIndex(ExactIndex):
 
     Raises
     ------
-    ValueError : another model's index, or no index at all.
+    ValueError : another model's index, or no index at all. OSError : it is locked by another
+        process, or cannot be written.
     """
 
     def __init__(self, path: Path, model: str = "", read_only: bool = False) -> None:
@@ -39,6 +43,12 @@ class SqliteIndex(ExactIndex):
             kept = self._file.execute("SELECT model FROM about").fetchone()[0]
             rows = self._file.execute("SELECT id, vector FROM pictures ORDER BY place").fetchall()
         except sqlite3.DatabaseError as error:
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+            if path.exists() and code not in NO_INDEX:
+                raise OSError(
+                    f"{path} cannot be opened for this ({error}); with LOOKALIKE_TOKEN it has to "
+                    "be writable, and no other process may be changing it."
+                ) from error
             raise ValueError(
                 f"{path} is not an index ({error}); build the gallery again."
             ) from error
@@ -54,6 +64,8 @@ class SqliteIndex(ExactIndex):
     def _prepare(self) -> None:
         # a commit returns when the disk has it, the end of its journal included
         self._file.execute("PRAGMA synchronous = EXTRA")
+        # else the vector of a removed picture stays in the file until its place is needed
+        self._file.execute("PRAGMA secure_delete = ON")
         with self._file:
             self._file.execute("CREATE TABLE IF NOT EXISTS about (model TEXT NOT NULL)")
             self._file.execute(

@@ -285,6 +285,31 @@ def test_an_index_that_is_none_or_of_another_model_is_refused(tmp_path):
         SqliteIndex(tmp_path / "b", "one")
 
 
+@pytest.mark.parametrize("fault", ["database is locked", "unable to open"])
+def test_an_index_that_cannot_be_opened_now_is_not_called_none(tmp_path, fault):
+    path = tmp_path / "i.sqlite"
+    if fault == "unable to open":
+        path.mkdir()
+    else:
+        SqliteIndex(path).close()
+        other = sqlite3.connect(path)
+        other.execute("BEGIN EXCLUSIVE")  # as another ingest that is at work
+    with pytest.raises(OSError, match=rf"cannot be opened for this \({fault}.*no other process"):
+        SqliteIndex(path)
+
+
+def test_the_vector_of_a_removed_picture_is_not_in_the_file_any_more(tmp_path):
+    vectors = RNG.normal(size=(40, 64)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    index = SqliteIndex(tmp_path / "i.sqlite")
+    index.add([str(i) for i in range(40)], vectors)
+    assert vectors[7].tobytes() in (tmp_path / "i.sqlite").read_bytes()
+    index.remove(["7", *map(str, range(20, 40))])
+    kept = (tmp_path / "i.sqlite").read_bytes()
+    left = [i for i, vector in enumerate(vectors) if vector.tobytes() in kept]
+    assert left == [i for i in range(20) if i != 7]
+
+
 def test_an_add_that_the_disk_refuses_is_no_add(tmp_path):
     index = SqliteIndex(tmp_path / "i.sqlite")
     index.add(["a"], np.eye(3)[:1])
