@@ -2,6 +2,7 @@
 
 import base64
 
+import httpx
 import numpy as np
 import pytest
 from PIL import Image
@@ -190,6 +191,40 @@ def test_a_photograph_larger_than_may_be_sent_is_made_smaller_first(page, tmp_pa
     ask(page, big)
     assert int(sent[0].all_headers()["content-length"]) < 4_000_000
     assert len(scores(page)) == 10
+
+
+def test_a_large_picture_with_transparency_is_sent_on_white(page, album, tmp_path):
+    with Image.open(album / "even" / "Drawing 2.png") as drawing:
+        pixels = np.asarray(drawing.convert("RGBA")).copy()
+    pixels[(pixels[..., :3] == 255).all(-1)] = 0  # its ground is clear, and unseen black
+    large, big = Image.fromarray(pixels).resize((1280, 1280)), tmp_path / "big.png"
+    large.save(big, compress_level=0)
+    assert big.stat().st_size > 3_500_000
+    ask(page, big)
+    assert page.locator("#results .name").first.text_content() == "even drawing 2"
+
+
+def test_a_picture_that_is_shown_from_another_address_can_be_searched_from(
+    chrome, gallery_folder, album
+):
+    elsewhere = "https://pictures.example/"
+    with serving(gallery_folder, LOOKALIKE_ADDRESS=elsewhere) as (_, address):
+        shown = chrome.new_page()
+
+        def give(route):
+            data = httpx.get(route.request.url.replace(elsewhere, f"{address}/")).content
+            route.fulfill(body=data, content_type="image/webp")
+
+        shown.route(f"{elsewhere}**", give)
+        shown.goto(address)
+        ask(shown, album / "even" / "Drawing 2.png")
+        assert shown.locator("#results img").first.get_attribute("src").startswith(elsewhere)
+        wanted = shown.locator("#results .name").nth(1).text_content()
+        shown.locator("#results button").nth(1).click()
+        until(shown, ASKED, wanted)
+        answered(shown)
+        assert scores(shown)[0] == 0
+        shown.close()
 
 
 def test_the_api_page_shows_itself_without_asking_elsewhere(chrome, address):
