@@ -272,7 +272,7 @@ def test_the_container_takes_the_ranges_of_the_course():
 
 
 def test_nothing_outside_the_container_is_copied_into_it():
-    kept = (SERVICE / "Dockerfile.dockerignore").read_text("utf-8").split()
+    kept = (ROOT / ".dockerignore").read_text("utf-8").split()
     sources = {words.split()[0].split("/")[0] for step, words in lines() if step == "COPY"}
     assert {line[1:] for line in kept if line.startswith("!")} == sources
 
