@@ -1,7 +1,11 @@
 """Anyone's pictures: every mode and every kind of broken file, through real files."""
 
+import contextlib
 import io
+import os
 import struct
+import subprocess
+import sys
 import warnings
 import zlib
 from functools import cache
@@ -10,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from utils import ROOT
 from utils.folder import UnreadablePicture, read_picture
 from utils.images import load_images
 
@@ -272,6 +277,52 @@ def test_a_file_with_a_wrong_byte_is_read_or_refused_with_a_reason_and_nothing_e
     assert answers <= {(8, 8, 3)}
 
 
+@contextlib.contextmanager
+def nobody():
+    """Without root's right to read everything."""
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="who may read a file is told otherwise there")
+def test_a_file_that_may_not_be_read_is_not_called_damaged(tmp_path):
+    path = tmp_path / "secret.png"
+    path.write_bytes(encode(COLOUR))
+    path.chmod(0)
+    with nobody(), pytest.raises(UnreadablePicture, match=r"^may not be read$"):
+        read_picture(path, 8)
+
+
+def test_a_heic_picture_is_read_where_pillow_heif_is_installed():
+    pytest.importorskip("pillow_heif")
+    file = encode(np.full((64, 64, 3), (200, 40, 40), np.uint8), "heif", quality=95)
+    found = read_picture(file, 8).astype(int)
+    np.testing.assert_allclose(found, np.broadcast_to((200, 40, 40), (8, 8, 3)), atol=9)
+    with pytest.raises(UnreadablePicture):
+        read_picture(file[: len(file) // 2], 8)
+
+
+def test_without_pillow_heif_a_heic_picture_tells_what_to_install(tmp_path):
+    path = tmp_path / "IMG_0001.HEIC"
+    path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100))
+    code = (
+        "import sys; sys.modules['pillow_heif'] = None\n"
+        "from utils.folder import UnreadablePicture, read_picture\n"
+        "for source in (sys.argv[1], open(sys.argv[1], 'rb').read()):\n"
+        "    try: read_picture(source, 8)\n"
+        "    except UnreadablePicture as error: print(error)"
+    )
+    asked = [sys.executable, "-c", code, str(path)]
+    told = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert told.splitlines() == 2 * ["HEIC: pip install pillow-heif, or export it as JPEG"]
+
+
 @pytest.fixture
 def mixed(tmp_path):
     """A folder with pictures in two classes and none, and every kind of bad file."""
@@ -351,6 +402,22 @@ def test_of_many_bad_files_twenty_are_named_and_the_rest_counted(tmp_path):
     assert text.count("an empty file") == 20 and "and 5 more" in text
 
 
+def test_one_bad_file_is_one_file(tmp_path):
+    (tmp_path / "good.png").write_bytes(encode(COLOUR))
+    (tmp_path / "bad.png").write_bytes(b"")
+    with pytest.warns(UserWarning, match="Skipped 1 file that could not be read as pictures: bad"):
+        assert "1 file skipped" in load_images(tmp_path).note
+
+
+def test_a_folder_in_the_home_folder_is_found(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "one.png").write_bytes(encode(COLOUR))
+    assert len(load_images("~/photos")) == 1
+    with pytest.raises(FileNotFoundError, match="There is no folder '~of-nobody/photos'"):
+        load_images("~of-nobody/photos")
+
+
 def test_an_empty_folder_says_what_was_looked_for(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"No picture was found in .*JPEG, PNG"):
         load_images(tmp_path)
@@ -360,7 +427,7 @@ def test_a_folder_of_bad_files_names_them_and_is_an_error(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"")
     with (
         pytest.warns(UserWarning, match=r"a\.jpg \(an empty file\)"),
-        pytest.raises(FileNotFoundError, match=r"No picture was found .* among 1 files"),
+        pytest.raises(FileNotFoundError, match=r"No picture was found .* among 1 file;"),
     ):
         load_images(tmp_path)
 

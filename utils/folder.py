@@ -5,6 +5,7 @@ import os
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,12 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from utils.progress import progress
 
+with suppress(ImportError):  # most phones' pictures are HEIC, which Pillow alone does not read
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener()
+
+HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")  # kinds of its file
 MAX_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485  # Pillow's own line for decompression bombs
 
 
@@ -29,7 +36,8 @@ def open_picture(source: Path | str | bytes, least: int | None = None) -> Image.
 
     Raises
     ------
-    UnreadablePicture : empty, truncated, corrupt, not a picture, or over MAX_PIXELS pixels.
+    UnreadablePicture : empty, truncated, corrupt, not a picture, over MAX_PIXELS pixels, a file
+        that may not be read, or HEIC where pillow-heif is not installed.
     """
     file = io.BytesIO(source) if isinstance(source, bytes) else Path(source)
     try:
@@ -51,14 +59,27 @@ def open_picture(source: Path | str | bytes, least: int | None = None) -> Image.
     except UnreadablePicture:
         raise
     except UnidentifiedImageError as error:
-        length = len(source) if isinstance(source, bytes) else Path(source).stat().st_size
-        raise UnreadablePicture("not a picture" if length else "an empty file") from error
+        raise UnreadablePicture(_told_of_unknown(source)) from error
+    except PermissionError as error:
+        raise UnreadablePicture("may not be read") from error
     except Image.DecompressionBombError as error:
         raise UnreadablePicture(
             f"over the limit of {MAX_PIXELS / 1e6:.0f} million pixels"
         ) from error
     except Exception as error:  # decoders of damaged files raise almost any type
         raise UnreadablePicture(f"damaged ({str(error) or type(error).__name__})") from error
+
+
+def _told_of_unknown(source: Path | str | bytes) -> str:
+    """What a file is that Pillow does not know."""
+    if isinstance(source, bytes):
+        head = source[:12]
+    else:
+        with open(source, "rb") as file:
+            head = file.read(12)
+    if head[4:8] == b"ftyp" and head[8:] in HEIC and "HEIF" not in Image.OPEN:
+        return "HEIC: pip install pillow-heif, or export it as JPEG"
+    return "not a picture" if head else "an empty file"
 
 
 def read_picture(source: Path | str | bytes, size: int) -> np.ndarray:
@@ -118,7 +139,12 @@ def read_folder(folder: Path, size: int) -> tuple[np.ndarray, list[str], list[st
 def told_of_skipped(skipped: Sequence[str]) -> str:
     """The sentence of a warning: how many files were skipped, and twenty of them."""
     listed = "; ".join(skipped[:20]) + f"; and {len(skipped) - 20} more" * (len(skipped) > 20)
-    return f"Skipped {len(skipped)} files that are not pictures: {listed}"
+    return f"Skipped {counted(len(skipped))} that could not be read as pictures: {listed}"
+
+
+def counted(files: int) -> str:
+    """ "1 file", "25 files"."""
+    return f"{files:,} file{'s' * (files != 1)}"
 
 
 def read_files(paths: Sequence[Path], size: int) -> tuple[np.ndarray, list[str]]:

@@ -4,6 +4,7 @@ import base64
 import difflib
 import html
 import io
+import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -17,7 +18,7 @@ from utils import ROOT
 from utils.cifar10 import CLASSES, read_cifar10
 from utils.cifar10 import DatasetUnavailable as DatasetUnavailable  # offered from here
 from utils.emoji import read_emoji, read_textures
-from utils.folder import read_folder, told_of_skipped
+from utils.folder import counted, read_folder, told_of_skipped
 from utils.scenes import compose, random_backgrounds, random_placements, seed_of
 
 CACHE = ROOT / "data" / "cache"
@@ -198,7 +199,7 @@ def load_images(
                 f"A folder of pictures has no split {split!r}; leave split out, or name one of "
                 f"the course's sets: {', '.join(SPLITS)}."
             )
-        return _load_folder(Path(source), size)
+        return _load_folder(Path(os.path.expanduser(source)), size)
     splits = SPLITS[source]
     if split is not None and split not in splits:
         raise ValueError(
@@ -256,14 +257,15 @@ def _load_folder(folder: Path, size: int) -> ImageSet:
         warnings.warn(told_of_skipped(skipped), stacklevel=3)
     if not ids:
         raise FileNotFoundError(
-            f"No picture was found in {str(folder)!r} or its sub-folders, among {len(skipped)} "
-            "files; JPEG, PNG, WebP, GIF, TIFF and whatever else Pillow opens would do."
+            f"No picture was found in {str(folder)!r} or its sub-folders, among "
+            f"{counted(len(skipped))}; JPEG, PNG, WebP, GIF, TIFF and whatever else Pillow opens "
+            "would do."
         )
     tops = [id.split("/")[0] if "/" in id else "" for id in ids]
     classes = sorted(set(tops) - {""})
     number = {"": -1} | {name: i for i, name in enumerate(classes)}
     labels = np.array([number[top] for top in tops], np.int64)
-    note = f"{len(ids):,} pictures from {folder}, {len(skipped)} files skipped."
+    note = f"{len(ids):,} pictures from {folder}, {counted(len(skipped))} skipped."
     return ImageSet(images, labels, classes, ids, name=folder.resolve().name, note=note)
 
 
