@@ -179,6 +179,13 @@ def test_a_cache_file_cut_anywhere_is_computed_anew(model, photos):
         np.testing.assert_allclose(embed(model, photos[:2]), first, atol=1e-6)
 
 
+def test_where_nothing_can_be_kept_the_embeddings_are_given_all_the_same(model, photos, caches):
+    caches.write_text("a file in the place of the folder")  # as a disk that is full or read-only
+    with pytest.warns(UserWarning, match=r"cannot be kept in .*; next time they are computed"):
+        found = embed(model, photos)
+    np.testing.assert_array_equal(found, embed(model, photos, cache=False))
+
+
 def test_without_cache_nothing_is_read_or_written(model, photos):
     expected = embed(model, photos, cache=False)
     assert kept() == []

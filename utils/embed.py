@@ -1,6 +1,7 @@
 """From pictures to embeddings: `embed(model, images)`."""
 
 import hashlib
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ def embed(
     """One embedding a picture.
 
     The same weights on the same pixels are computed once: the answer is kept in
-    data/cache/embeddings.
+    data/cache/embeddings, with a warning where that cannot be written.
 
     Parameters
     ----------
@@ -44,9 +45,13 @@ def embed(
     kept = _kept(path, (len(pixels), model.dim))
     if kept is None:
         kept = _run(model, pixels, batch_size)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with writing(path) as file:
-            np.save(file, kept)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with writing(path) as file:
+                np.save(file, kept)
+        except OSError as error:  # a full disk, or one that is read-only
+            told = f"The embeddings cannot be kept in {CACHE} ({error})"
+            warnings.warn(f"{told}; next time they are computed again.", stacklevel=2)
     return kept
 
 
