@@ -44,7 +44,7 @@ def main() -> None:
 
         def sharded(folder: Path, shard: int, on_ray: bool) -> None:
             shutil.rmtree(out, ignore_errors=True)
-            embed_folder(folder, out, shard=shard, on_ray=on_ray)
+            embed_folder(folder, out, "cnn", shard=shard, on_ray=on_ray)
 
         began = time.perf_counter()
         ray.init("local", include_dashboard=False, log_to_driver=False)

@@ -1,6 +1,9 @@
 """Embed a folder of any size, shard by shard: a run that was killed goes on where it stopped.
 
-    python -m utils.bulk FOLDER --out FOLDER [--model cnn] [--size 64] [--shard 1000] [--ray]
+    python -m utils.bulk PHOTOS --out VECTORS [--model cnn-photos] [--size 64] [--ray]
+
+`ExactIndex.load("VECTORS/index.npz")` searches what it made. It is for a folder that stays as it
+is: after new files, begin in another folder. resnet50 and vit-base look at 224 pixels: --size 224.
 
 With --ray the same shards are made by as many processes as there are cores (or GPUs), on this
 machine, or on the cluster that RAY_ADDRESS names; its machines must see both folders.
@@ -20,7 +23,7 @@ import numpy as np
 from utils import replacing, writing
 from utils.embed import embed
 from utils.embedder import ModelUnavailable
-from utils.folder import files_below, read_files
+from utils.folder import counted, files_below, read_files
 from utils.index import ExactIndex
 from utils.models import load_model
 from utils.progress import progress
@@ -54,7 +57,7 @@ class ShardWorker:
 def embed_folder(
     folder: str | Path,
     out: str | Path,
-    model: str = "cnn",
+    model: str = "cnn-photos",
     *,
     size: int = 64,
     shard: int = 1000,
@@ -81,7 +84,7 @@ def embed_folder(
     FileNotFoundError : no such folder, or no picture in it. ValueError : `out` lies within
         `folder`, or holds a run of other files, another model, size or shard.
     """
-    folder, out = Path(folder).resolve(), Path(out).resolve()
+    folder, out = (Path(os.path.expanduser(place)).resolve() for place in (folder, out))
     if not folder.is_dir():
         raise FileNotFoundError(f"There is no folder {str(folder)!r} to take pictures from.")
     if folder == out or folder in out.parents:
@@ -141,7 +144,8 @@ def _check_plan(out: Path, plan: dict[str, Any]) -> None:
     before, now = {tuple(file) for file in begun["files"]}, {tuple(file) for file in plan["files"]}
     if before != now:
         changed = {name for name, *_ in before ^ now}
-        other.append(f"{len(changed)} files have changed, such as {min(changed)!r}")
+        have = "has" if len(changed) == 1 else "have"
+        other.append(f"{counted(len(changed))} {have} changed, such as {min(changed)!r}")
     if other:
         raise ValueError(
             f"{str(out)!r} holds another run: {'; '.join(other)}. Give another folder, or delete "
@@ -205,7 +209,7 @@ def _combine(out: Path, plan: dict[str, Any], shards: int) -> tuple[ExactIndex, 
         skipped += about["skipped"]
     if not len(index):
         raise FileNotFoundError(
-            f"None of the {len(skipped)} files is a picture, such as {skipped[0]}; JPEG, PNG, "
+            f"Of {counted(len(skipped))} none is a picture, such as {skipped[0]}; JPEG, PNG, "
             "WebP, GIF, TIFF and whatever else Pillow opens would do."
         )
     for left in out.glob(".*.npz.*"):  # what a killed run was writing
@@ -219,9 +223,9 @@ def _combine(out: Path, plan: dict[str, Any], shards: int) -> tuple[ExactIndex, 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m utils.bulk", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("folder")
-    parser.add_argument("--out", required=True)
-    parser.add_argument("--model", default="cnn", help="a name for load_model")
+    parser.add_argument("folder", metavar="PHOTOS")
+    parser.add_argument("--out", metavar="VECTORS", required=True)
+    parser.add_argument("--model", default="cnn-photos", help="a name for load_model")
     parser.add_argument("--size", type=int, default=64, help="pixels that pictures are read at")
     parser.add_argument("--shard", type=int, default=1000, help="files in a shard")
     parser.add_argument("--ray", action="store_true", dest="on_ray", help="share shards out by Ray")
