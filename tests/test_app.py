@@ -340,6 +340,31 @@ def test_an_emptied_gallery_is_told_and_filled_again(scenes, pair):
     assert sorted(screen.answers.ids) == sorted(scenes.ids[:3])
 
 
+@pytest.mark.parametrize("name", ["cnn-scenes", "cnn-moco", "cnn-photos"])
+def test_every_name_of_a_network_can_be_chosen(scenes, pair, name):
+    screen = SearchApp(scenes[:3], name, pair=pair)
+    assert screen.model.value == name and len(screen.answers.ids) == 2
+    screen.model.value = "cnn"
+    screen.model.value = name
+    assert screen.grid.kind == ""
+
+
+def test_a_disk_that_is_full_is_said_and_what_worked_goes_on(scenes, pair, model):
+    full, preprocess = False, model.preprocess
+
+    def refuse(pixels):
+        if full:
+            raise OSError(28, "No space left on device")
+        return preprocess(pixels)
+
+    model.preprocess = refuse
+    screen = SearchApp(scenes[:3], model, pair=pair)
+    before, full = screen.answers.ids, True
+    screen.plain.value = True
+    assert "No space left" in screen.grid.message and screen.grid.kind == "problem"
+    assert (screen.plain.value, screen.answers.ids) == (False, before)
+
+
 # -- in a browser ----------------------------------------------------------------------------
 
 

@@ -159,7 +159,7 @@ class SearchApp(Screen):
         self.grid.say(f"Embedding {len(self.search):,} pictures …")
         try:
             self.search.use(*chosen)
-        except (ModelUnavailable, ValueError) as error:
+        except (ModelUnavailable, ValueError, OSError) as error:
             # back to what works, which answers anew; only then what went wrong
             self.model.value, self.metric.value, self.plain.value = self._chosen
             self.grid.say(str(error), problem=True)

@@ -35,7 +35,7 @@ class Screen(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def __init__(
         self, model: str | Embedder, metric: str, labelings: Sequence[str], room: int
     ) -> None:
-        own = [] if isinstance(model, str) else [(model.name, model)]
+        own = [] if model in MODELS else [(getattr(model, "name", model), model)]
         metrics = [name for name in METRICS if name != "mahalanobis"]
         names = ["everything", *labelings]
         self.words = WordBox(hint=WORDS)
