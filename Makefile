@@ -4,6 +4,7 @@ BIN = $(VENV)/bin
 LESSON ?= 00_start_here
 LAB_FLAGS ?=
 IMAGES ?=
+SIZE ?=
 PORT ?= 8000
 DECKS = slides/node_modules/.ready
 INSTALL = $(if $(shell command -v uv),uv pip install --python $(BIN)/python,$(BIN)/python -m pip install)
@@ -19,7 +20,7 @@ lab: $(VENV)/.course ## open the course in JupyterLab (sets itself up the first 
 	$(BIN)/jupyter lab --LabApp.extension_manager=readonly $(LAB_FLAGS) notebooks/$(LESSON).ipynb
 
 app: $(VENV)/.course ## open the search app on its own page; on your pictures: make app IMAGES=path
-	$(BIN)/python -m utils.app $(if $(IMAGES),"$(IMAGES)")
+	$(BIN)/python -m utils.app $(if $(IMAGES),"$(IMAGES)") $(if $(SIZE),--size $(SIZE))
 
 test: $(VENV)/.dev $(DECKS) lint ## check everything: style, types, generated files, code, every notebook
 	$(BIN)/python -m tools.build --check

@@ -69,7 +69,7 @@ def time_kernel(folder: Path) -> dict[str, dict[str, float]]:
 
 def time_browser(folder: Path) -> dict[str, float]:
     """Clicks on answers in Voilà, in Chromium."""
-    with app_served(folder) as url, browser() as chromium:
+    with app_served(folder, "--model=cnn") as url, browser() as chromium:
         page = chromium.new_page(viewport={"width": 1280, "height": 900})
         page.set_default_timeout(180_000)
         page.goto(url)

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -20,6 +21,7 @@ from tools.slides import browser
 from utils import ROOT
 from utils.app import Search, SearchApp
 from utils.app.query import PAPER, card
+from utils.app.screen import MOST_BYTES
 from utils.app.search import DISLIKE
 from utils.embed import embed
 from utils.embedder import ModelUnavailable
@@ -390,7 +392,7 @@ def jupyterlab(folder, tmp):
     }
     source = (
         "from utils.app import SearchApp\nfrom utils.images import load_images\n"
-        f"SearchApp(load_images({str(folder)!r}))"
+        f"SearchApp(load_images({str(folder)!r}, size=48), 'cnn-photos')"
     )
     about = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     notebook = {"cells": [{**cell, "source": source}], "metadata": about, "nbformat": 4}
@@ -404,8 +406,12 @@ def jupyterlab(folder, tmp):
         yield url
 
 
+@contextlib.contextmanager
 def voila(folder, tmp):
-    return app_served(folder)
+    copy = shutil.copytree(folder, tmp / "photos")
+    with app_served(copy, "--size=48") as url:
+        shutil.rmtree(copy)  # it has been read, and visitors do not read it again
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -467,6 +473,11 @@ def says(page, pattern):
     return box.text_content()
 
 
+def answered_without_label(page):
+    """Wait until a picture from outside, or a wish, has its answers: the sentence comes last."""
+    says(page, r" ms\.$")
+
+
 def choose(page, name):
     find = page.get_by_placeholder("find by name")
     find.fill(name)
@@ -524,9 +535,23 @@ def test_a_click_searches_from_an_answer_and_back_returns(page):
 def test_an_upload_finds_its_copy(page, scenes):
     upload(page, "mine.png", png(scenes.by_label("lemon").images[0]))
     page.locator('.la-top .la-figure:has-text("mine.png")').wait_for()
+    answered_without_label(page)
     assert answers(page)[0].startswith("lemon/")
     assert page.locator(f"{ANSWERS} .la-note").first.text_content() == "0.000"
     assert page.locator('.la-main [data-frame="wrong"]').count() == 0  # no label, nothing wrong
+
+
+def test_the_largest_upload_that_is_not_refused_is_answered(page, scenes):
+    data = png(scenes.by_label("lemon").images[0]).ljust(MOST_BYTES, b"0")
+    upload(page, "large.png", data)
+    page.locator('.la-top .la-figure:has-text("large.png")').wait_for()
+    answered_without_label(page)
+    assert answers(page)[0].startswith("lemon/")
+
+
+def test_pictures_have_the_size_that_was_asked_for(page):
+    shown = page.locator(f"{ANSWERS} img").first
+    assert shown.evaluate("(image) => image.naturalWidth") == 48
 
 
 @pytest.mark.parametrize("how", ["drop", "paste"])
@@ -544,6 +569,7 @@ def test_a_picture_is_dropped_or_pasted(page, scenes, how):
         [how, data],
     )
     page.locator(f'.la-top .la-figure:has-text("{how}.png")').wait_for()
+    answered_without_label(page)
     assert answers(page)[0].startswith("dog/")
 
 
@@ -563,7 +589,7 @@ def test_a_path_is_opened_and_a_wrong_one_answered_in_a_sentence(page, folder):
     [
         ("notes.png", b"just words", "notes.png cannot be read: not a picture"),
         ("empty.png", b"", "empty.png cannot be read: an empty file"),
-        ("big.png", b"0" * 20_000_001, "big.png is larger than 20 MB"),
+        ("big.png", b"0" * (MOST_BYTES + 1), "big.png is larger than 10 MB"),
     ],
     ids=["text", "empty", "big"],
 )
@@ -577,7 +603,7 @@ def test_a_bad_upload_is_answered_in_a_sentence_and_the_answers_stay(page, name,
 def test_distance_model_and_background_are_switched(page):
     before = answers(page)
     settings = [
-        (page.get_by_label("Model"), "cnn", "cnn-photos"),
+        (page.get_by_label("Model"), "cnn-photos", "cnn"),
         (page.get_by_label("Distance"), "cosine", "manhattan"),
     ]
     for setting, _, other in settings:
@@ -600,7 +626,7 @@ def test_a_model_that_is_not_here_is_said_and_the_old_one_stays(page):
     before = answers(page)
     page.get_by_label("Model").select_option("vit-base")
     assert "vit-base" in says(page, "not on this machine")
-    assert page.get_by_label("Model").input_value() == "cnn"
+    assert page.get_by_label("Model").input_value() == "cnn-photos"
     assert answers(page) == before
 
 
@@ -645,7 +671,7 @@ def test_likes_and_dislikes_make_a_recommendation(page):
     liked, disliked = answers(page)[:2]
     page.get_by_role("button", name="recommend from 1 like").click()
     page.locator('.la-top .la-figure:has-text("−")').wait_for()
-    says(page, "pictures, in")
+    answered_without_label(page)
     assert not {liked, disliked} & set(answers(page))
     page.get_by_role("button", name="forget likes").click()
     says(page, "have its label")
@@ -780,7 +806,8 @@ def test_no_other_machine_was_asked(page):
 @pytest.mark.parametrize(
     "wrong, word",
     [(["/no/such/folder"], "/no/such/folder"), (["--pair", "nonsense"], "nonsense"),
-     (["cifar10"], "CIFAR10_DIR")],
+     (["cifar10"], "CIFAR10_DIR"), (["--model", "nonsense"], "no model named 'nonsense'"),
+     (["--size=0", "."], "at least 1")],
 )  # fmt: skip
 def test_what_is_not_there_is_said_before_anything_is_served(wrong, word, tmp_path):
     command = [sys.executable, "-m", "utils.app", *wrong]

@@ -51,9 +51,10 @@ def _answers(url: str) -> bool:
 
 
 @contextlib.contextmanager
-def app_served(images: Path | str) -> Iterator[str]:
-    """The search app on a page of its own by Voilà; its address."""
+def app_served(images: Path | str, *words: str) -> Iterator[str]:
+    """The search app on a page of its own by Voilà; its address. words : further ones to ask it."""
     port = free_port()
-    command = [sys.executable, "-m", "utils.app", str(images), "--no-browser", f"--port={port}"]
+    command = [sys.executable, "-m", "utils.app", str(images), *words]
+    command += ["--no-browser", f"--port={port}"]
     with served(command, f"http://localhost:{port}/voila/static/"):  # not a page: no kernel begins
         yield f"http://localhost:{port}/"

@@ -108,7 +108,7 @@ def app() -> None:
             place = Path(folder) / gallery.label_of(i)
             place.mkdir(exist_ok=True)
             Image.fromarray(image).save(place / f"{gallery.ids[i].partition('/')[0]}.png")
-        with app_served(folder) as url, browser() as chromium:
+        with app_served(folder, "--model=cnn") as url, browser() as chromium:
             window = {"width": 1080, "height": 680}
             page = chromium.new_page(viewport=window, device_scale_factor=1.15)
             page.set_default_timeout(90_000)

@@ -191,7 +191,7 @@ def text_box() -> None:
             place = Path(folder) / scenes.label_of(i)
             place.mkdir(exist_ok=True)
             Image.fromarray(image).save(place / f"{scenes.ids[i].partition('/')[0]}.png")
-        with app_served(folder) as url, browser() as chromium:
+        with app_served(folder, "--model=cnn") as url, browser() as chromium:
             window = {"width": 900, "height": 574}
             page = chromium.new_page(viewport=window, device_scale_factor=1.4)
             page.set_default_timeout(90_000)

@@ -1,5 +1,6 @@
 """The app: what happens at each click, upload and choice."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,9 +31,9 @@ class SearchApp(Screen):
     Parameters
     ----------
     pictures : the gallery, such as `load_images("scenes")` or `load_images("my/photos")`.
-    model : a name for `load_model`, or an Embedder. metric : one of METRICS but mahalanobis.
-    k : the number of answers. pair : what finds pictures by words, a name for `load_dual_encoder`
-        or a DualEncoder.
+    model : a name for `load_model`, such as "cnn-photos" for photos, or an Embedder.
+    metric : one of METRICS but mahalanobis. k : the number of answers. pair : what finds pictures
+        by words, a name for `load_dual_encoder` or a DualEncoder.
 
     Attributes
     ----------
@@ -121,7 +122,7 @@ class SearchApp(Screen):
         text = self.path.value.strip().strip("\"'")
         if text:
             with self._trying():
-                path = Path(text).expanduser()
+                path = Path(os.path.expanduser(text))
                 if not path.is_file():
                     raise FileNotFoundError(
                         f"There is no file {text}; paste the path of a picture."

@@ -23,7 +23,7 @@ TOOLS = [
 ]
 LEGEND = "Click a picture to search from it. " + " · ".join(f"{g} {what}" for _, g, what in TOOLS)
 WORDS = "Search by words (English or Portuguese)"
-MOST_BYTES = 20_000_000  # of an upload
+MOST_BYTES = 10_000_000  # of an upload: Jupyter takes messages of 10 MiB, and hangs up on more
 CHOICE, TRAIL = 9, 8  # pictures to choose from, and of the way back
 EVERYTHING: tuple[str, dict[str, str]] = ("everything", {})
 UNEXPLAINED = '<div class="la-why"><p>? below an answer shows here what makes it similar.</p></div>'

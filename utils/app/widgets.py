@@ -48,7 +48,7 @@ class DropBox(anywidget.AnyWidget):
 
     _esm = HERE / "drop.js"
     _css = STYLE
-    most_bytes = traitlets.Int(20_000_000).tag(sync=True)
+    most_bytes = traitlets.Int(10_000_000).tag(sync=True)
 
     def on(self, do: Callable[[str, bytes | None], None]) -> None:
         """Call do(name, bytes) at each picture; bytes is None where it was too big to be sent."""
