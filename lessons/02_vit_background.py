@@ -122,7 +122,7 @@ check(
 
 # %% [markdown]
 # So the background does not decide, **the training does**. Our two networks saw each thing before many backgrounds, and learned
-# that backgrounds tell nothing. *Does it follow that they have nothing to win when we remove it?* Section 5 will tell.
+# that backgrounds tell nothing. *Does it follow that they have nothing to win when we remove it?*
 #
 # ## 2 · Inside a Vision Transformer
 # A **Vision Transformer**, ViT for short (Dosovitskiy et al. 2021), reads a picture as a sentence: it cuts it into square **patches**, and each
@@ -152,12 +152,12 @@ show_grid(
 
 # %%
 network = vit.module.vit  # transformers' ViTModel
-x = next(vit.inputs(scenes[[lion]], 1))  # what the network gets of the lion
+ready = next(vit.inputs(scenes[[lion]], 1))  # what the network gets of the lion
 linear = network.embeddings.patch_embeddings.projection
-flat = F.unfold(x, side, stride=side)[0].T
+flat = F.unfold(ready, side, stride=side)[0].T
 with torch.inference_mode():
     words = flat @ linear.weight.flatten(1).T + linear.bias
-    by_library = network.embeddings.patch_embeddings(x)[0]
+    by_library = network.embeddings.patch_embeddings(ready)[0]
 print(f"{len(flat)} patches of {flat.shape[1]} numbers → {len(words)} tokens of {words.shape[1]}")
 check("By hand and by the library: the same tokens", torch.allclose(words, by_library, atol=1e-4))
 
@@ -170,7 +170,7 @@ check("By hand and by the library: the same tokens", torch.allclose(words, by_li
 with torch.inference_mode():
     first = torch.cat([network.embeddings.cls_token[0], words])
     first = first + network.embeddings.position_embeddings[0]
-    by_library = network.embeddings(x)[0]
+    by_library = network.embeddings(ready)[0]
 check(
     "[CLS] and patches, plus positions, enter the layers",
     torch.allclose(first, by_library, atol=1e-4),
@@ -178,7 +178,7 @@ check(
 
 # %% [markdown]
 # ### Attention, in the open
-# In each layer every token asks all others. It sends out a **query**, every token shows a **key**, and the better the two fit, the more the asker
+# In each layer every token asks every token, itself included. It sends out a **query**, every token shows a **key**, and the better the two fit, the more the asker
 # takes of that token's **value** (Vaswani et al. 2017):
 #
 # $$\text{attention}(Q, K, V) = \text{softmax}\left(\frac{QK^\top}{\sqrt{d}}\right) V$$
@@ -202,7 +202,9 @@ with torch.inference_mode():
     q, k, v = (in_heads(part(norm(first))) for part in (query, key, value))
     attention = (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1)
     taken = attention @ v
+    by_library = F.scaled_dot_product_attention(q, k, v)
 print("heads × asking × asked tokens:", " × ".join(map(str, attention.shape)))
+check("PyTorch's own attention takes the same", torch.allclose(taken, by_library, atol=1e-4))
 
 # %%
 from utils.vit import look
@@ -215,18 +217,19 @@ check(
 )
 
 # %% [markdown]
-# Nothing in the formula knows an order. *What happens to the embedding when we shuffle the patches? And when, besides, we take the position
+# A layer brings its tokens to one range first (`norm`), adds to each what attention brought (lesson 01's shortcut), and sends every token
+# alone through two more linear maps. Nothing here knows an order. *What happens to the embedding when we shuffle the patches? And when, besides, we take the position
 # embeddings away?*
 
 # %%
-x = next(vit.inputs(scenes[:100], 100))
+batch = next(vit.inputs(scenes[:100], 100))
 order = torch.randperm((size // side) ** 2, generator=torch.Generator().manual_seed(0))
-mixed = F.fold(F.unfold(x, side, stride=side)[:, :, order], size, side, stride=side)
+mixed = F.fold(F.unfold(batch, side, stride=side)[:, :, order], size, side, stride=side)
 
 
 @torch.inference_mode()
 def same_after_shuffling():
-    return F.cosine_similarity(vit.module(x), vit.module(mixed)).mean().item()
+    return F.cosine_similarity(vit.module(batch), vit.module(mixed)).mean().item()
 
 
 places = network.embeddings.position_embeddings.data
@@ -248,24 +251,27 @@ check(
 )
 
 # %% [markdown]
-# So all it knows of *where* comes from one vector for each place. A CNN is built for pictures: it compares neighbours and treats
-# every place alike. A transformer has to **learn** both, from data.
+# So all it knows of *where* comes from one vector for each place. A CNN compares neighbours by construction. To a transformer without
+# positions each patch is as near as any other: which are neighbours it has to **learn**, from data.
 #
 # ### Where does [CLS] look?
 # Of what [CLS] takes from the patches, how much comes from patches of the thing? The thing fills less than a third of a scene. *Half? All?*
 
 # %%
-rows = size // side
+per_side = size // side
 from_patches = seen.attention[..., 1:].mean(2)  # pictures × layers × patches, mean over heads
 from_patches = from_patches / from_patches.sum(-1, keepdims=True)
 cover = torch.from_numpy(scenes.masks / 255)[:, None]
-cover = F.adaptive_avg_pool2d(cover, rows).flatten(1).numpy()  # share of a patch that is thing
-on_thing = np.einsum("nlp,np->l", from_patches, cover) / len(scenes)
+cover = F.adaptive_avg_pool2d(cover, per_side).flatten(1).numpy()  # share of a patch that is thing
+swapped = np.roll(cover, len(cover) // 2, axis=0)  # another scene's thing
+on_thing, elsewhere = (
+    np.einsum("nlp,np->l", from_patches, c) / len(scenes) for c in (cover, swapped)
+)
 best = int(on_thing.argmax())
 
 # %%
 some = [lion, *asked[4 :: len(asked) // 6]]
-maps = from_patches[some, best].reshape(-1, rows, rows)
+maps = from_patches[some, best].reshape(-1, per_side, per_side)
 show_grid(
     {"scene": scenes.images[some], f"layer {best + 1}": maps, "true mask": scenes.masks[some]},
     title=f"In layer {best + 1}, {on_thing[best]:.0%} of what [CLS] takes is from the thing, which fills {cover.mean():.0%}",
@@ -275,6 +281,10 @@ show_grid(
 check(
     "In every layer [CLS] looks at the thing more than its size alone would bring",
     BIG or on_thing.min() > 1.3 * cover.mean(),
+)
+check(
+    "… and more than at the place of another scene's thing",
+    BIG or np.all(on_thing > elsewhere),
 )
 check("Yet it never looks at the thing alone", on_thing.max() < 0.95)
 
@@ -307,12 +317,13 @@ check(
 )
 
 # %% [markdown]
-# That is no law, and here the intervals overlap. Take the token that the training took; where it took neither, try both on validation data.
+# That is no law: here the intervals overlap. Take the token that the training took, or try both on validation data.
 #
 # ### A small transformer on little data
 # Ours has {{results:vit_scenes.parameters:,}} parameters, twice the CNN's. It saw the same two thousand drawings in scenes, and had help, **distillation** (Hinton et al. 2015; by features instead of class scores, as Romero et al. 2015), on these and on 25,000 photos of five of CIFAR-10's classes.
 # The CNN was its teacher; [CLS] learned to point where the CNN's embedding points, and each patch token where the CNN's map points at that place.
-# A recipe has also trained it from the labels alone, without those photos, with the same number of steps. *Where do you expect the three?*
+# A recipe has also trained it from the labels alone, without those photos, with the same number of steps. *Where do you expect the three?* Mind that the CNN
+# began with labelled photos of ten classes (lesson 00); from nothing a CNN finds less (lesson 03). The bars compare three educations, not two architectures.
 
 # %%
 from utils.course import measured
@@ -335,12 +346,12 @@ check("Taught by a CNN a transformer finds more than from labels alone", found[1
 check("… and less than its teacher", found[1] < found[2])
 
 # %% [markdown]
-# What a CNN has built in, neighbourhood and sameness of places, a transformer must learn from examples, and two thousand drawings, even with 25,000 small photos, are few. On
+# What a CNN has built in, that neighbours belong together, a transformer must learn from examples, and two thousand drawings, even with 25,000 small photos, are few. On
 # ImageNet alone, without strong regularisation, ViT-B/16 stayed below a ResNet of its size; with 300 million pictures it won (Dosovitskiy et al. 2021). Better training has since closed most of
-# that gap (Touvron et al. 2021). With `BIG = True` this lesson uses one that learned from the 14 million pictures of ImageNet-21k and was then tuned to the thousand classes of ImageNet.
+# that gap (Touvron et al. 2021). `BIG = True` takes one that learned from the 14 million pictures of ImageNet-21k, then from ImageNet.
 #
 # ## 3 · What does a score say?
-# The **cosine** of two embeddings is their product over their lengths: from −1 for opposite directions over 0 for right angles to 1 for the
+# The **cosine** of two embeddings is their dot product, divided by both lengths: from −1 for opposite directions over 0 for right angles to 1 for the
 # same direction. Our embeddings have length 1, so the product is enough.
 
 # %%
@@ -377,7 +388,7 @@ show_curve(
 
 # %% [markdown]
 # Two humps, far from parted. It is often said that 0 means "little in common" and −1 "very different". *Are two pictures at −0.3 more different than two
-# at 0?* We need a yardstick that is not the score: whether two different things are at least of one **category**, such as animals.
+# at 0?* A yardstick that is not the score: whether two different things are at least of one **category**, such as animals.
 
 # %%
 category = scenes.relabel("category").labels
@@ -396,12 +407,8 @@ show_bars(
 
 # %%
 check(
-    "Between 0 and above 0.5 the share grows by half and more",
-    BIG or share["above 0.5"] > 1.5 * share["0 to 0.1"],
-)
-check(
-    "From just below 0 to below −0.2 it falls by less than a quarter",
-    BIG or share["below −0.2"] > 0.75 * share["−0.1 to 0"],
+    "From 0 up the share grows over three times as much as it falls from 0 down",
+    BIG or share["above 0.5"] - share["0 to 0.1"] > 3 * (share["−0.1 to 0"] - share["below −0.2"]),
 )
 
 # %% [markdown]
@@ -421,7 +428,7 @@ show_bars(
 
 # %%
 check(
-    "By pixels and by random weights most or half of the different pairs reach 0.8",
+    "By pixels and by random weights more than two in five of the different pairs reach 0.8",
     min(high["pixels"], high["CNN, random weights"]) > 0.4,
 )
 check("By the transformer fewer than one in a hundred", BIG or high["transformer"] < 0.01)
@@ -432,7 +439,7 @@ check("By the transformer fewer than one in a hundred", BIG or high["transformer
 #
 # ## 4 · Take the background away
 # **rembg** finds the foreground with a network and cuts it out. A **session** holds the network; ours is a small U²-Net (Qin et al. 2020) that was trained on scenes with
-# their true masks, and with `BIG = True` it is rembg's own u2net. The lines are the same.
+# their true masks, a third of them on photos of CIFAR-10, and with `BIG = True` it is rembg's own u2net.
 
 # %%
 from PIL import Image
@@ -453,8 +460,8 @@ print(
 # the colour behind, so that soft edges stay soft.
 
 # %%
-share = np.asarray(mask)[..., None] / 255
-pasted = (share * scenes.images[lion] + (1 - share) * 255).round().astype(np.uint8)
+part = np.asarray(mask)[..., None] / 255
+pasted = (part * scenes.images[lion] + (1 - part) * 255).round().astype(np.uint8)
 true = scenes.masks[lion]
 show_grid(
     {"": [scenes.images[lion], np.asarray(mask), true, pasted]},
@@ -473,16 +480,16 @@ check(
 
 # %% [markdown]
 # ### How good are the masks?
-# **IoU**, intersection over union: the pixels in both masks over those in either. 1 is perfect; a mask of everything would get the thing's share of the
-# picture. As a baseline without any training **GrabCut** (Rother et al. 2004): it takes the frame for background, which costs it things that
+# **IoU**, intersection over union: the pixels in both masks over those in either. 1 is perfect.
+# As a baseline without any training **GrabCut** (Rother et al. 2004): it takes the frame for background, which costs it things that
 # reach the frame, and lets two mixtures of colours fight for the rest. *Who is better, and by how much?*
 
 # %%
 from utils.background import find_masks, grab_cut_masks
 from utils.masks import iou
 
-found = find_masks(scenes, session)
-quality = iou(found, scenes.masks)
+masks_found = find_masks(scenes, session)
+quality = iou(masks_found, scenes.masks)
 few = slice(0, None, 10)
 by = {
     "everything is thing": iou(np.full_like(scenes.masks, 255), scenes.masks)[few],
@@ -500,13 +507,16 @@ check(
     "The network beats GrabCut on its own kind of pictures",
     BIG or by["network"].mean() > by["GrabCut"].mean(),
 )
-check("… and GrabCut, without training, comes within a fifth", by["GrabCut"].mean() > 0.75)
+check(
+    "… and GrabCut, without training, comes within a fifth",
+    by["GrabCut"].mean() > 0.8 * by["network"].mean(),
+)
 
 # %%
 ranked = np.argsort(quality)
 shown = ranked[[0, 1, 2, 3, len(ranked) // 4, len(ranked) // 2, -len(ranked) // 4, -1]]
 show_grid(
-    {"scene": scenes.images[shown], "found": found[shown], "truth": scenes.masks[shown]},
+    {"scene": scenes.images[shown], "found": masks_found[shown], "truth": scenes.masks[shown]},
     columns=[f"IoU {quality[i]:.2f}" for i in shown],
     title=f"From the worst masks to the best: half are above {np.median(quality):.2f}, a tenth below {np.quantile(quality, 0.1):.2f}",
 )
@@ -514,15 +524,15 @@ show_grid(
 # %% [markdown]
 # ### Soft edges
 # The mask's edge pixels are partly thing and partly background. **Alpha matting** keeps what is certain, opens a strip along the edge, and solves for the shares there
-# from the colours on both sides (Levin et al. 2008). rembg does it on request.
+# from the colours on both sides (Levin et al. 2008).
 
 # %%
-strip = scenes[few]
-matted = find_masks(strip, session, matting=True)
-edge = (strip.masks > 10) & (strip.masks < 245)
+tenth = scenes[few]
+matted = find_masks(tenth, session, matting=True)
+edge = (tenth.masks > 10) & (tenth.masks < 245)
 off = {
-    name: np.abs(m[edge] / 255 - strip.masks[edge] / 255).mean()
-    for name, m in (("as found", found[few]), ("with alpha matting", matted))
+    name: np.abs(m[edge] / 255 - tenth.masks[edge] / 255).mean()
+    for name, m in (("as found", masks_found[few]), ("with alpha matting", matted))
 }
 show_bars(
     off,
@@ -535,8 +545,8 @@ check("Alpha matting mends edges", BIG or off["with alpha matting"] < off["as fo
 
 # %% [markdown]
 # ### And on photographs?
-# Our network learned from drawings. Here are four photographs that ship inside scikit-image, with outlines drawn by hand, and the masks of three methods.
-# u2netp, the small sister of rembg's u2net, was trained on ten thousand photographs; its masks were kept by `recipes/masks.py`.
+# Here are four photographs that ship inside scikit-image, with outlines drawn by hand, and the masks of three methods.
+# u2netp, the small sister of rembg's u2net, was trained on ten thousand photographs.
 
 # %%
 from utils import ROOT
@@ -553,11 +563,11 @@ show_grid(
 )
 
 # %%
-kept = measured("masks")["photos"]
+theirs = measured("masks")["photos"]
 table = {
     "this session": iou(ours, photo.masks),
     "GrabCut": iou(grabbed, photo.masks),
-    "u2netp": list(kept["u2netp"].values()),
+    "u2netp": list(theirs["u2netp"].values()),
 }
 import pandas as pd
 
@@ -575,11 +585,11 @@ check(
 )
 
 # %% [markdown]
-# A network finds what was foreground *in its training*: a drawing on a ground, or what stands out in a photograph. A cat that fills the picture does not stand
-# out, its eyes do. And is the saucer part of the cup? Look at masks before you trust them.
+# A network finds what was foreground *in its training*. To ours photographs were background: a third of its drawings stood on them, cats among them. To u2netp it is
+# what stands out, and a cat that fills the picture does not; its eyes do. And is the saucer part of the cup? Look at masks before you trust them.
 #
 # ### A whole folder
-# In practice pictures lie in a folder. `cut_out_folder` writes a PNG with transparency for each, never touches the originals, and goes on where it was
+# `cut_out_folder` writes a PNG with transparency for each picture, never touches the originals, and goes on where it was
 # interrupted.
 
 # %%
@@ -605,18 +615,18 @@ check(
 
 # %% [markdown]
 # ## 5 · Does it help the search?
-# The same queries three times: scenes as they are, with the background removed by the masks we found, and by the true masks, which is the most that better masks
+# The same queries three times: scenes as they are, with the background removed by the masks we found, and by the true masks, about the most that better masks
 # could bring. *By how much will recall@1 rise: for pixels, for the transformer, for the CNN?*
 
 # %%
-without = remove_background(scenes, masks=found)
+without = remove_background(scenes, masks=masks_found)
 ideal = remove_background(scenes, masks=scenes.masks)
-asked = {"with background": scenes, "without, masks found": without, "without, true masks": ideal}
+sets = {"with background": scenes, "without, masks found": without, "without, true masks": ideal}
 recall = {}
 for way in ("pixels", "transformer", "CNN of scenes" if not BIG else "ResNet-50"):
     recall |= {
         f"{way}, {kind}": recall_at_k(ways[way](pictures), scenes.labels)
-        for kind, pictures in asked.items()
+        for kind, pictures in sets.items()
     }
 show_bars(
     recall,
@@ -626,7 +636,7 @@ show_bars(
 )
 
 # %% [markdown]
-# The intervals overlap, but the same queries asked each time, so we may do better: take each query's difference, and ask whether *its* mean is above zero.
+# The intervals overlap, but the same queries asked each time: take each query's difference, and ask whether *its* mean is above zero.
 
 # %%
 from utils.metrics import gain, mean_average_precision_at_r
@@ -676,7 +686,7 @@ check("mAP@R rises as well", BIG or rise.interval()[0] > 0)
 # So both have something to win, as the true masks show, though in section 1 they followed the background in one scene of a hundred. **To follow the background and to be disturbed by it are two things**: a
 # network that ignores what a meadow is still has to find the lion in front of it.
 #
-# Alpha matting, which takes half a minute for all scenes, was measured in a recipe: with its masks the CNN gains {{results:vit_background.experiment.cnn.found, alpha matting, white.gain:+.3f}}, the
+# With alpha matting, in a recipe, the CNN gains {{results:vit_background.experiment.cnn.found, alpha matting, white.gain:+.3f}}, the
 # transformer {{results:vit_background.experiment.vit.found, alpha matting, white.gain:+.3f}}, whose interval still holds zero.
 
 # %% [markdown]
@@ -687,39 +697,39 @@ check("mAP@R rises as well", BIG or rise.interval()[0] > 0)
 from utils.distances import nearest
 from utils.plots import show_neighbours
 
-rank = {}
-for kind, vectors in (("before", before), ("after", after)):
-    rank[kind], _ = nearest(vectors, vectors, 5, leave_one_out=True)
-right = {kind: (scenes.labels[answers] == scenes.labels[:, None]) for kind, answers in rank.items()}
-helped = np.flatnonzero(~right["before"].any(1) & right["after"][:, 0])
-hurt = np.flatnonzero(right["before"][:, 0] & ~right["after"].any(1))
+answers = {}
+for kind, way in (("before", before), ("after", after)):
+    answers[kind], _ = nearest(way, way, 5, leave_one_out=True)
+hits = {kind: (scenes.labels[rows] == scenes.labels[:, None]) for kind, rows in answers.items()}
+helped = np.flatnonzero(~hits["before"].any(1) & hits["after"][:, 0])
+hurt = np.flatnonzero(hits["before"][:, 0] & ~hits["after"].any(1))
 print(
     f"{len(helped)} queries went from nothing right among five to right at once, {len(hurt)} the other way"
 )
 
 # %%
-rows = helped[np.argsort(-right["after"][helped].sum(1))][:3]
+rows = helped[np.argsort(-hits["after"][helped].sum(1))][:3]
 show_neighbours(
     scenes[rows],
     scenes,
-    rank["before"][rows],
+    answers["before"][rows],
     title="With their background: nothing right among five",
 )
 
 # %%
-show_neighbours(without[rows], without, rank["after"][rows], title="The same three without it")
+show_neighbours(without[rows], without, answers["after"][rows], title="The same three without it")
 
 # %%
 rows = hurt[np.argsort(quality[hurt])][:3]
 show_neighbours(
     without[rows],
     without,
-    rank["after"][rows],
+    answers["after"][rows],
     title=f"Three of {len(hurt)} queries that were made worse, those with the worst masks",
 )
 
 # %% [markdown]
-# The masks are to blame in these three. *And in general? Do queries that lose have worse masks than queries that win?*
+# Here the masks look to blame. *And in general? Do queries that lose have worse masks than queries that win?*
 
 # %%
 changed = gains[f"{network_name}, masks found"].per_query
@@ -739,7 +749,7 @@ check(
 
 # %% [markdown]
 # A gain of a few points is the difference of two larger numbers: every picture of the gallery has moved a little, and here a right one, there a wrong one came to
-# lie nearer. So we count, and do not argue from examples.
+# lie nearer.
 
 # %% [markdown]
 # ### What to paste behind
@@ -772,9 +782,9 @@ check(
 )
 
 # %% [markdown]
-# Why white? A third of the pictures that this network was trained on were drawings on white. **What stands behind should look like what the network
-# knows**: for another network try it out, on validation data. With the masks that we found, white, mean and blur bring {{results:vit_background.experiment.cnn.found, white.gain:+.3f}}, {{results:vit_background.experiment.cnn.found, mean.gain:+.3f}} and
-# {{results:vit_background.experiment.cnn.found, blur.gain:+.3f}}, too near to each other to tell.
+# Why white? It is the same behind every picture. The mean colour and the blur are each picture's own, and bring its background's colour back. White wins even by pixels, which learned
+# nothing ({{results:vit_background.experiment.pixels.true, white.gain:+.3f}} against {{results:vit_background.experiment.pixels.true, mean.gain:+.3f}}). With the masks that we found, white,
+# mean and blur are too near to tell by our CNN ({{results:vit_background.experiment.cnn.found, white.gain:+.3f}}, {{results:vit_background.experiment.cnn.found, mean.gain:+.3f}} and {{results:vit_background.experiment.cnn.found, blur.gain:+.3f}}). For another network try it out, on validation data.
 #
 # ## 6 · Same or not? A matcher
 # A search always answers. A **matcher** gets two pictures and must say *same thing* or *not*: the score against a **threshold**. Any threshold errs in two ways: pairs of
@@ -811,20 +821,18 @@ def match(a, b):
     return score, "same" if score >= threshold else "not the same"
 
 
-owl = scenes.ids.index(scenes.ids[some[1]])
-for pair in ((lion, lion + 1), (lion, owl)):
-    score, verdict = match(scenes[[pair[0]]], scenes[[pair[1]]])
-    print(
-        f"{scenes.ids[pair[0]]} and {scenes.ids[pair[1]]}: {score:.2f}, {verdict} (threshold {threshold:.2f}, equal error {error:.0%})"
-    )
+for i in (lion + 1, some[1]):
+    value, verdict = match(scenes[[lion]], scenes[[i]])
+    print(f"noto/lion and {scenes.ids[i]}: {value:.2f}, {verdict}")
+print(f"threshold {threshold:.2f}, equal error {error:.0%}")
 
 # %% [markdown]
 # Now the test pairs, with the threshold as it is. *An error of a fifth, is that good enough to sort a folder into things?*
 
 # %%
-scores, same = pairs(before, scenes.labels)
-false, true, _ = roc_curve(same, scores)
-said = scores >= threshold
+by_cnn, same = pairs(before, scenes.labels)
+false, true, _ = roc_curve(same, by_cnn)
+said = by_cnn >= threshold
 grid = np.linspace(0, 1, 101)
 clean_roc = roc_curve(*reversed(pairs(ways[network_name](ideal), scenes.labels)))
 show_curve(
@@ -842,20 +850,12 @@ check(
 print(
     f"{said.sum():,} pairs are called the same; {same[said].sum():,} of them are, {same[said].mean():.1%}"
 )
-check("Of the pairs called the same, fewer than one in ten is", same[said].mean() < 0.1)
+check("Fewer than one in ten of the pairs called the same are", same[said].mean() < 0.1)
 
 # %% [markdown]
-# Errors of a fifth, and of the pairs called *same* hardly any is: only {{results:vit_background.matcher.positive_share:.1%}} of all pairs are, so a fifth of the others buries them. **An error rate without the
-# base rate says nothing.** A search does not suffer from this, since it only orders. Who must decide needs a far stricter threshold, and accepts misses.
+# Errors of a fifth, and hardly any of the pairs called *same* are: only {{results:vit_background.matcher.positive_share:.1%}} of all pairs are, so a fifth of the others buries them. **An error rate without the
+# base rate says nothing.** A search needs no threshold, but it feels this, too: the more other things in the gallery, the more often one of them comes first. Who must decide needs a far stricter threshold, and accepts misses.
 #
-# And a threshold belongs to its network: take the CNN's to the network with random weights.
-
-# %%
-other_scores, _ = pairs(ways["CNN, random weights"](scenes), scenes.labels)
-passed = (other_scores >= threshold)[~same].mean()
-check(f"There {passed:.0%} of all different pairs would pass", BIG or passed > 0.9)
-
-# %% [markdown]
 # ### Light, angle, scale
 # The same drawing on the same ground, turned, scaled, lit. *At what angle, size, light will the mean score fall below the threshold?*
 
@@ -922,16 +922,16 @@ check(
     BIG or turned[3] < 0.5 < turned[-1],
 )
 check(
-    "The score falls to both sides of the reference",
-    max(scaled) == scaled[5] and max(lit) == lit[5],
+    "The score falls to both sides of the reference, step by step",
+    BIG or all(np.all(np.diff(s) * ([1] * 5 + [-1] * 3) > 0) for s in (scaled, lit)),
 )
 
 # %% [markdown]
-# Turning never brings the mean below the threshold, which is that low; only darkness does. But half of the score is soon gone: beyond what training varied, a scene
-# looks less and less like itself. Upside down scores *better* than lying on its side: many drawings are round or symmetric. Whoever must find things turned or in the dark needs such pictures in training.
+# Turning never brings the mean below the threshold, which is that low; only darkness does. But half of the score is soon gone.
+# Upside down scores *better* than lying on its side: many drawings are round or symmetric. Whoever must find things turned or in the dark needs such pictures in training.
 #
 # ### Quality
-# Pictures travel: they are saved as JPEG, made smaller for a page, taken at night with noise. *Which hurts most: JPEG at quality 5, a quarter of the side, or noise of 20 levels of 255?*
+# Pictures travel. *Which hurts most: JPEG at quality 5, a quarter of the side, or noise of 20 levels of 255?*
 
 # %%
 import io
@@ -968,21 +968,22 @@ show_grid(
 
 # %%
 kept = {name: score_of(pictures) for name, pictures in worse.items()}
+three = {
+    name: kept[name] for name in ("JPEG, quality 5", "made 16 pixels wide", "noise of 20 levels")
+}
+worst = min(three, key=three.get)
 show_bars(
     kept,
     unit="mean cosine to the good picture",
-    title=f"Noise leaves a score of {kept['noise of 20 levels']:.2f}, JPEG at quality 5 {kept['JPEG, quality 5']:.2f}",
+    title=f"Of the three, {worst} hurts most: {three[worst]:.2f} is left",
 )
 
 # %%
-check(
-    "Noise of 20 levels costs more than the worst of the three JPEGs",
-    BIG or kept["noise of 20 levels"] < kept["JPEG, quality 5"],
-)
+check("TODO the worst", BIG or worst == "noise of 20 levels")
 check("JPEG at the usual 75 costs less than a third", BIG or kept["JPEG, quality 75"] > 2 / 3)
 
 # %% [markdown]
-# Our drawings are smooth, and grain was not among what training varied. **What a network forgives is what its training showed it**, not what looks harmless to us.
+# Our drawings are smooth, grain was not among what training varied, and the network began with photos saved as JPEG. **What a network forgives is what its training showed it**, not what looks harmless to us.
 #
 # ## 7 · Which part matches which?
 # [CLS] says *that* two pictures are alike. The other tokens stand for places: for each patch of one picture we look for the
@@ -1028,7 +1029,7 @@ def matches(i, tokens_left, tokens_right):
 
 # %% [markdown]
 # Three things can stand for a patch: its pixels, the transformer's token, and the CNN's feature map at that place. *Whose matches will be right most
-# often? By chance about one in four is.*
+# often?* (In the recipe's pairs {{results:vit_background.matches.chance.right:.0%}} of chance matches are.)
 
 # %%
 from utils.embedder import feature_maps
@@ -1047,7 +1048,7 @@ def tokens_of(pictures):
 
 
 of_left, of_right = tokens_of(left), tokens_of(right)
-found = {
+matched = {
     name: [matches(i, of_left[name], of_right[name]) for i in range(len(every))] for name in of_left
 }
 
@@ -1059,7 +1060,7 @@ def right_share(places):
     return (np.linalg.norm(off, axis=1) < 1 / 8).mean()
 
 
-correct = {name: right_share(places) for name, places in found.items()}
+correct = {name: right_share(places) for name, places in matched.items()}
 show_bars(
     correct,
     unit="share of matches that end within 8 pixels of the true place",
@@ -1071,21 +1072,21 @@ from utils.plots import show_matches
 
 n = 5
 for name, step in (("transformer tokens", 2), ("CNN maps", 4)):
-    lines = 64 * found[name][n][::step] - 0.5  # every second or fourth match, or we see none
+    lines = 64 * matched[name][n][::step] - 0.5  # every second or fourth match, or we see none
     show_matches(left[n], right[n], lines, title=f"Matches by {name}, all to go down and right")
 
 # %%
 check("The CNN's maps match better than pixels", BIG or correct["CNN maps"] > correct["pixels"])
 
 # %% [markdown]
-# The CNN's maps are the better map here: at this depth each place still sees a small part of the picture. The transformer's tokens have mixed the whole picture
-# six times over, and what they say of their own place is less than its pixels do. Large transformers trained without labels do this far better: the keys of
-# DINO's patches match parts across photographs (Amir et al. 2022), and the tokens of DINOv2 do (Oquab et al. 2023). *So which part matches which is not a gift of the architecture, but of the training, again.*
+# The CNN's maps are better here, even those of its last stage, which see nearly everything ({{results:vit_background.matches.cnn maps, stage 3.right:.0%}} of the matches that choose each other are right). Our tokens, though taught to point where those maps point, say
+# less of their place than its pixels, which have it easy: the same drawing in the same light. Large transformers trained without labels do this far better: the keys of
+# DINO's patches match parts across photographs (Amir et al. 2022), and the tokens of DINOv2 do (Oquab et al. 2023). So the architecture does not forbid it.
 #
 # ## Exercises
 # ### Exercise 02.1 · Paste
 # Write `paste(picture, mask, colour)`: the thing stays, `colour` comes behind it, and soft edges stay soft. The picture is uint8 H×W×3, the mask uint8 H×W from 0
-# (background) to 255, the colour three numbers from 0 to 255. Return uint8 H×W×3 and leave the picture as it was.
+# (background) to 255, the colour three numbers from 0 to 255. Return uint8 H×W×3, rounded, and leave the picture as it was.
 
 
 # %% tags=["solution"] id="ex-02-1"
@@ -1121,8 +1122,8 @@ exercise("02.2", strict_threshold)
 
 # %% [markdown]
 # ### Exercise 02.3 · Matches that agree
-# In section 7 every patch gets a match, whether there is one or not. Better matches are **mutual**: each is the other's nearest. Write `mutual_matches(a, b)`: tokens P×D and Q×D in, int M×2
-# out, the rows `(i, j)` for which b[j] is the most similar to a[i] by cosine **and** a[i] the most similar to b[j]. Put it into `matches` and see how many more are right. *(With
+# In section 7 every patch gets a match, whether there is one or not. Better ones are **mutual**. Write `mutual_matches(a, b)`: tokens P×D and Q×D in, int M×2
+# out, the rows `(i, j)` for which b[j] is the most similar to a[i] by cosine **and** a[i] the most similar to b[j]. Put it into `matches` (its i, j count within `a` and `b`) and see how the share of right ones changes. *(With
 # `BIG = True` try ViT-B/16's 196 tokens, and its middle layers; there a GPU pays, and on Colab you choose one under Runtime.)*
 
 

@@ -605,6 +605,8 @@ WRONG = {
     ],
     "02.2": [
         (lambda s, same, p: strict_threshold(s, same, 0.5), "For a precision of 0.8"),
+        (lambda s, same, p: strict_threshold(s, same, 0.5 if p == 0.5 else 0.9), "below your"),
+        (lambda s, same, p: strict_threshold(s, same, p) if p == 0.5 else s.max(), "below your"),
         (down_from_the_top, "take the lowest"),
         (equal_error, "Go up until half"),
         (lambda s, same, p: np.median(s[same]), "which is recall"),

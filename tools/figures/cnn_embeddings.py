@@ -158,8 +158,8 @@ def exciting(layer: str, channel: int, field: int, n: int = 8) -> list[np.ndarra
     patches, half = [], max(1, round(field * 64 / side / 2))
     for picture in np.argsort(-found.max((1, 2)))[:n]:
         place = np.array(np.unravel_index(found[picture].argmax(), found[picture].shape))
-        corner = np.clip((place + 0.5) * 64 // len(found[picture]) - half, 0, 64 - 2 * half)
-        top, left = corner.clip(0).astype(int)
+        centre = (place + 0.5) * 64 // len(found[picture])
+        top, left = np.clip(centre - half, 0, 64 - 2 * half).astype(int)
         patches.append(images[picture][top : top + 2 * half, left : left + 2 * half])
     return patches
 

@@ -87,11 +87,15 @@ def grade_2(strict_threshold: Callable[..., Any]) -> str | None:
     cut = float(found)
     near = float(scores[abs(scores - cut).argmin()])
     cut = near if abs(near - cut) < 1e-6 else cut  # a float32 may lie above its score
-    right, lowest = share_right(cut), min(score for score in scores if share_right(score) >= 0.5)
+    right = share_right(cut)
     passed, caught = int((scores >= cut).sum()), int((scores[same] >= cut).sum())
-    if right >= 0.5 and passed == (scores >= lowest).sum():
-        strict = share_right(float(strict_threshold(scores.copy(), same.copy(), 0.8)) - 1e-6)
-        return None if strict >= 0.8 else f"For a precision of 0.8 yours reaches {strict:.2f}."
+    if right >= 0.5 and passed == _passing(scores, same, 0.5):
+        cut = float(strict_threshold(scores.copy(), same.copy(), 0.8)) - 1e-6
+        if share_right(cut) < 0.8:
+            return f"For a precision of 0.8 yours reaches {share_right(cut):.2f}."
+        if (scores >= cut).sum() < _passing(scores, same, 0.8):
+            return f"For a precision of 0.8 a threshold below your {cut:.2f} would do."
+        return None
     if cut == 0.5:
         return "0.5 is the precision that is asked for. The threshold is a score that brings it."
     if share_right(-cut) >= 0.5 and cut < 0:
@@ -110,6 +114,12 @@ def grade_2(strict_threshold: Callable[..., Any]) -> str | None:
         )
     told = f"At {cut:.2f} {passed} pairs pass, and only {right:.1%} of them are the same"
     return f"{told}. Go up until half of them are."
+
+
+def _passing(scores: np.ndarray, same: np.ndarray, precision: float) -> int:
+    """How many pairs pass the lowest threshold that brings a precision."""
+    right = np.cumsum(same[np.argsort(-scores)]) / np.arange(1, len(same) + 1)
+    return int(np.flatnonzero(right >= precision)[-1] + 1)
 
 
 def grade_3(mutual_matches: Callable[..., Any]) -> str | None:
