@@ -50,7 +50,7 @@ def main() -> None:
         f"are 95 % over queries; times_faster is the median of {ROUNDS} rounds",
         "ways": ways(gallery, vectors),
         "contrast": contrasts(gallery, vectors),
-        "layers": layers(model, gallery),
+        "layers": layers(model, gallery, taught, training),
         "shift": shifts(model, gallery, tested),
         "preparations": preparations(model, gallery, vectors),
         "readouts": readouts(taught, tested, training, gallery),

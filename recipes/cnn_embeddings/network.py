@@ -43,16 +43,26 @@ def receptive_field(model: Embedder, layer: str) -> int:
     return int(touched.max() - touched.min() + 1)
 
 
-def layers(model: Embedder, gallery: ImageSet) -> dict[str, Any]:
+def agreement(maps: np.ndarray, things: np.ndarray) -> float:
     """Of the nine pictures that excite a channel most: how many pairs show the same thing?"""
+    best = np.argsort(-maps.max((2, 3)), axis=0)[:9].T
+    same = things[best][:, :, None] == things[best][:, None, :]
+    return float((same.sum((1, 2)) - 9).mean() / 72)
+
+
+def layers(
+    model: Embedder, gallery: ImageSet, taught: np.ndarray, training: ImageSet
+) -> dict[str, Any]:
+    """Shape, receptive field and agreement of each layer.
+
+    taught : the last maps of the training scenes.
+    """
     things, record = gallery.labels, {}
     for layer, maps in feature_maps(model, gallery, LAYERS).items():
-        best = np.argsort(-maps.max((2, 3)), axis=0)[:9].T
-        same = things[best][:, :, None] == things[best][:, None, :]
         record[layer.replace(".", " ")] = {  # a mark cannot hold a dot
             "shape": maps.shape[1:],
             "receptive_field": receptive_field(model, layer),
-            "agreement": float((same.sum((1, 2)) - 9).mean() / 72),
+            "agreement": agreement(maps, things),
         }
     chance = float(np.mean([(things == t).sum() - 1 for t in things]) / (len(things) - 1))
     last = record[LAST.replace(".", " ")]["agreement"]
@@ -61,6 +71,7 @@ def layers(model: Embedder, gallery: ImageSet) -> dict[str, Any]:
         "pictures": len(gallery),
         "chance": chance,
         "last_over_chance": last / chance,
+        "last_on_training": agreement(taught, training.labels),
     }
 
 
