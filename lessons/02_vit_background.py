@@ -274,7 +274,7 @@ some = [lion, *asked[4 :: len(asked) // 6]]
 maps = from_patches[some, best].reshape(-1, per_side, per_side)
 show_grid(
     {"scene": scenes.images[some], f"layer {best + 1}": maps, "true mask": scenes.masks[some]},
-    title=f"In layer {best + 1}, {on_thing[best]:.0%} of what [CLS] takes is from the thing, which fills {cover.mean():.0%}",
+    title=f"In layer {best + 1}, {on_thing[best]:.0%} of what [CLS] takes is from the thing, which fills {cover.mean():.0%}; {elsewhere[best]:.0%} from where another's stands",
 )
 
 # %%
@@ -289,7 +289,7 @@ check(
 check("Yet it never looks at the thing alone", on_thing.max() < 0.95)
 
 # %% [markdown]
-# Nobody showed this network a mask. (Attention is where a layer *takes* from, no proof of what it *uses*: Jain & Wallace 2019.)
+# Nobody showed this network a mask. (Part of it is the middle, where things mostly stand. And attention is where a layer *takes* from, no proof of what it *uses*: Jain & Wallace 2019.)
 #
 # ### Which token is the embedding?
 # We take [CLS]. The mean of the patch tokens is the other usual choice, and their largest values a third. *Which finds most?*
@@ -412,7 +412,7 @@ check(
 )
 
 # %% [markdown]
-# There is no picture that is the *opposite* of a lion. Below zero lie unrelated pictures, like those at zero. And across networks? *What share of pairs of
+# There is no picture that is the *opposite* of a lion. Below zero lie unrelated pictures, much like those at zero. And across networks? *What share of pairs of
 # two different things reaches 0.8: by pixels, by a network with random weights, by the photo network, by ours?*
 
 # %%
@@ -979,7 +979,7 @@ show_bars(
 )
 
 # %%
-check("TODO the worst", BIG or worst == "noise of 20 levels")
+check("Of the three, the noise costs most", BIG or worst == "noise of 20 levels")
 check("JPEG at the usual 75 costs less than a third", BIG or kept["JPEG, quality 75"] > 2 / 3)
 
 # %% [markdown]
