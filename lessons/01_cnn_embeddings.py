@@ -981,7 +981,7 @@ check(f"… and finds far less: recall@1 {keeps:.2f} against {finds:.2f}", finds
 #
 # ### A set that the network never saw
 # Embeddings are sometimes called a *universal language*. Let us ask ours to read: handwritten digits, which neither of our networks
-# has met. A linear probe learns from 900 digits and is tested on the rest. *Which reads best: pixels, an untrained network, the photo network, or
+# has met. *Which reads best: pixels, an untrained network, the photo network, or
 # the scenes network?*
 
 # %%
@@ -1179,10 +1179,6 @@ progress()
 # **4. `nn.Sequential(*list(net.children())[:-1])` runs without an error. Is its answer right?**
 # <details><summary>Answer</summary>Only where <code>forward</code> calls the children in order and does nothing else. Compare it with
 # <code>create_feature_extractor</code>, or with a hook.</details>
-#
-# **5. PCA rebuilds pictures better from 192 numbers than the embedding does. Why not search with PCA?**
-# <details><summary>Answer</summary>It spends its numbers on what fills most pixels, the background. The embedding spends them on what
-# tells things apart.</details>
 
 # %% [markdown]
 # ## In one paragraph

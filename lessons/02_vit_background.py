@@ -1147,18 +1147,15 @@ progress()
 # **1. A picture of 224×224 is cut into patches of 16×16. How many tokens enter the layers?**
 # <details><summary>Answer</summary>14 × 14 = 196 patches, and [CLS]: 197.</details>
 #
-# **2. You take the position embeddings away and shuffle the patches of a picture. What happens to [CLS]?**
-# <details><summary>Answer</summary>Nothing. Attention is a sum over tokens, and a sum knows no order.</details>
-#
-# **3. Network A gives a pair 0.8, network B 0.3. Which is surer that they show one thing?**
+# **2. Network A gives a pair 0.8, network B 0.3. Which is surer that they show one thing?**
 # <details><summary>Answer</summary>Nobody knows. Ask each network how often two different things score as high: with random weights half of
 # them reach 0.8.</details>
 #
-# **4. Your search follows the background. Name two cures.**
+# **3. Your search follows the background. Name two cures.**
 # <details><summary>Answer</summary>Remove the background, which is as good as your masks are; or train with the same things before many backgrounds, as our
 # networks were. Both together are best.</details>
 #
-# **5. A matcher errs on 20 % of the same pairs and 20 % of the different ones. Why are hardly any of the pairs it calls *same* the same?**
+# **4. A matcher errs on 20 % of the same pairs and 20 % of the different ones. Why are hardly any of the pairs it calls *same* the same?**
 # <details><summary>Answer</summary>Nearly all pairs are different, so a fifth of them is far more than four fifths of the few that are the same.</details>
 
 # %% [markdown]
