@@ -743,7 +743,7 @@ show_bars(
 
 # %%
 check(
-    "A norm alone saves the gradient, yet not the learning",
+    "A norm alone keeps the gradient alive, yet does not save the learning",
     accuracy["24 layers, with norm"] < accuracy["24 layers, with both"] - 0.2,
 )
 check("The plain stack learns next to nothing", accuracy["24 layers, plain"] < 0.3)
