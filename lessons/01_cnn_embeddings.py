@@ -789,7 +789,7 @@ check("On our network they differ", differ > 0.01)
 # children is safe only where `forward` is nothing but its children in order.**
 #
 # ### What goes in: pre-processing
-# A network expects its pictures as in training: its size, its order of numbers, its range. Written out, it is four lines. Mean and
+# A network expects its pictures as in training: its size, its order of numbers, its range. Mean and
 # standard deviation (**std**) are those of the colours in its first training pictures.
 
 # %%
@@ -980,8 +980,8 @@ check(f"… and finds far less: recall@1 {keeps:.2f} against {finds:.2f}", finds
 # A network could draw more from an embedding: Dosovitskiy & Brox 2016.)
 #
 # ### A set that the network never saw
-# Embeddings are sometimes called a *universal language*. Let us ask ours to read: handwritten digits, which neither of our networks
-# has met. *Which reads best: pixels, an untrained network, the photo network, or
+# Embeddings are sometimes called a *universal language*. Can ours read handwritten digits, which neither of our networks
+# has met? *Which reads best: pixels, an untrained network, the photo network, or
 # the scenes network?*
 
 # %%
@@ -1146,7 +1146,7 @@ exercise("01.2", shorten)
 # %% [markdown]
 # ### Exercise 01.3 · An embedding from any layer
 # Must it be the last layer? Write `layer_embedding(model, pictures, layer)`: the maps of that layer for each picture, averaged over rows and
-# columns, as unit vectors N×C. Use a hook of your own or `feature_maps`. Which of `layers` finds most? *(With `BIG = True` try all four
+# columns, as unit vectors N×C. Which of `layers` finds most? *(With `BIG = True` try all four
 # layers of ResNet-50 on your own photos; there a GPU pays, and on Colab you choose one under Runtime.)*
 
 
@@ -1190,7 +1190,7 @@ progress()
 #
 # ## Go further
 # - Beyer et al., *When Is "Nearest Neighbor" Meaningful?* (1999): contrast.
-# - Zeiler & Fergus, *Visualizing and Understanding Convolutional Networks* (2014): patches that excite a channel.
+# - Zeiler & Fergus, *Visualizing and Understanding Convolutional Networks* (2014).
 # - He et al., *Deep Residual Learning for Image Recognition* (2016): the shortcut.
 # - Alain & Bengio, *Understanding Intermediate Layers Using Linear Classifier Probes* (2016): the probe.
-# - Zhang, *Making Convolutional Networks Shift-Invariant Again* (2019): strides, shifts, and a cure.
+# - Zhang, *Making Convolutional Networks Shift-Invariant Again* (2019).

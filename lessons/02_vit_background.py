@@ -148,11 +148,11 @@ show_grid(
 
 # %% [markdown]
 # Each patch becomes a **token**, a vector, by one and the same linear map of its pixels. Libraries write this map as a convolution that
-# steps by its own size. It is one matrix product.
+# steps by its own size.
 
 # %%
 network = vit.module.vit  # transformers' ViTModel
-ready = next(vit.inputs(scenes[[lion]], 1))  # what the network gets of the lion
+ready = next(vit.inputs(scenes[[lion]], 1))
 linear = network.embeddings.patch_embeddings.projection
 flat = F.unfold(ready, side, stride=side)[0].T
 with torch.inference_mode():
@@ -435,7 +435,7 @@ check("By the transformer fewer than one in a hundred", BIG or high["transformer
 
 # %% [markdown]
 # A score orders the answers of **one** network. It is no percentage of likeness, and it does not carry over to another network, another set, another
-# pre-processing. Section 6 makes a verdict of it.
+# pre-processing.
 #
 # ## 4 · Take the background away
 # **rembg** finds the foreground with a network and cuts it out. A **session** holds the network; ours is a small U²-Net (Qin et al. 2020) that was trained on scenes with
@@ -985,13 +985,13 @@ check(
 check("JPEG at the usual 75 costs less than a third", BIG or kept["JPEG, quality 75"] > 2 / 3)
 
 # %% [markdown]
-# A quarter of the side robs us, too, of most of the picture. But the noise? Our drawings are smooth, grain was not among what training varied, and the network began with photos saved as JPEG. **What a network forgives is what its training showed it**, not what looks harmless to us.
+# A quarter of the side robs us, too. But the noise? Our drawings are smooth, grain was not among what training varied, and the network began with photos saved as JPEG. **What a network forgives is what its training showed it**, not what looks harmless to us.
 #
 # ## 7 · Which part matches which?
 # [CLS] says *that* two pictures are alike. The other tokens stand for places: for each patch of one picture we look for the
 # most similar patch of the other. Patches of the background are left out, by the masks.
 #
-# We make two scenes of one drawing, at the upper left and at the lower right, before different grounds. As we composed them, we know which place went where.
+# We compose one drawing at the upper left and at the lower right, before different grounds, so we know which place went where.
 
 
 # %%
