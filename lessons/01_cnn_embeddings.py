@@ -1189,8 +1189,8 @@ progress()
 # with it is one matrix product, provided that query and gallery are prepared in the same way: a mistake there raises no error.
 #
 # ## Go further
-# - Beyer et al., *When Is "Nearest Neighbor" Meaningful?* (1999): contrast.
+# - Beyer et al., *When Is "Nearest Neighbor" Meaningful?* (1999).
 # - Zeiler & Fergus, *Visualizing and Understanding Convolutional Networks* (2014).
-# - He et al., *Deep Residual Learning for Image Recognition* (2016): the shortcut.
-# - Alain & Bengio, *Understanding Intermediate Layers Using Linear Classifier Probes* (2016): the probe.
+# - He et al., *Deep Residual Learning for Image Recognition* (2016).
+# - Alain & Bengio, *Understanding Intermediate Layers Using Linear Classifier Probes* (2016).
 # - Zhang, *Making Convolutional Networks Shift-Invariant Again* (2019).

@@ -784,7 +784,7 @@ check(
 # %% [markdown]
 # Why white? It is the same behind every picture. The mean colour and the blur are each picture's own, and bring its background's colour back. White wins even by pixels, which learned
 # nothing ({{results:vit_background.experiment.pixels.true, white.gain:+.3f}} against {{results:vit_background.experiment.pixels.true, mean.gain:+.3f}}). With the masks that we found, white,
-# mean and blur are too near to tell by our CNN ({{results:vit_background.experiment.cnn.found, white.gain:+.3f}}, {{results:vit_background.experiment.cnn.found, mean.gain:+.3f}} and {{results:vit_background.experiment.cnn.found, blur.gain:+.3f}}). For another network try it out, on validation data.
+# mean and blur are too near to tell by our CNN ({{results:vit_background.experiment.cnn.found, white.gain:+.3f}}, {{results:vit_background.experiment.cnn.found, mean.gain:+.3f}} and {{results:vit_background.experiment.cnn.found, blur.gain:+.3f}}). For another network try it on validation data.
 #
 # ## 6 · Same or not? A matcher
 # A search always answers. A **matcher** gets two pictures and must say *same thing* or *not*: the score against a **threshold**. Any threshold errs in two ways: pairs of
