@@ -1073,7 +1073,7 @@ check("So it does for mammals and vehicles that the network never saw", unseen["
 check("Without training no more than a coin toss brings", unseen["untrained"] < 0.55)
 
 # %% [markdown]
-# Nobody told this network what a mammal is. And real photos? The photo network was taught to tell ten classes apart. *Did it learn on its own that a cat is nearer
+# Nobody told this network what a mammal is. Real photos? The photo network was taught to tell ten classes apart. *Did it learn on its own that a cat is nearer
 # to a dog, to a deer, to a frog than to a car?*
 
 # %%
