@@ -274,7 +274,7 @@ some = [lion, *asked[4 :: len(asked) // 6]]
 maps = from_patches[some, best].reshape(-1, per_side, per_side)
 show_grid(
     {"scene": scenes.images[some], f"layer {best + 1}": maps, "true mask": scenes.masks[some]},
-    title=f"In layer {best + 1}, {on_thing[best]:.0%} of what [CLS] takes is from the thing, which fills {cover.mean():.0%}; {elsewhere[best]:.0%} from where another's stands",
+    title=f"In layer {best + 1} [CLS] takes {on_thing[best]:.0%} from the thing, which fills {cover.mean():.0%}; {elsewhere[best]:.0%} from where another's stands",
 )
 
 # %%
