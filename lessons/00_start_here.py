@@ -311,7 +311,7 @@ except DatasetUnavailable as missing:
 # %% [markdown]
 # ## Your own folder
 # Three lines search any folder of pictures. Ours is a folder that every installation has, scikit-image's sample
-# photos; **put the path of yours in its place.** Files that are not pictures are skipped. A warning, on pink in
+# photos; **put the path of yours in its place.** Files that cannot be read as pictures are skipped. A warning, on pink in
 # most notebooks, names them; it is no error.
 
 # %%

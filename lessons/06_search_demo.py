@@ -165,7 +165,7 @@ if BIG:
 app
 
 # %% [markdown]
-# `SearchApp(load_images("path/of/your/photos"))` does the same on a folder of yours; the folders in it become labels. Everything one can click, one can also call:
+# `SearchApp(load_images("path/of/your/photos"), "cnn-photos")` does the same on a folder of yours; the folders in it become labels. Everything one can click, one can also call:
 
 # %%
 name = app.search.add(read["as it is"], label="cat")
