@@ -171,12 +171,11 @@ def cell(backbone: str, dim: int, margin: float, miner: str, epochs: int) -> dic
 
 
 def grid(epochs: int, miner: str, workers: int, done: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The nine cells of ResNet-18, its corners first, and the deepest that fell.
+    """The nine cells of ResNet-18, and the deepest that fell.
 
     Cells that are done are kept; yields all there are after each, so that nothing is lost.
     """
-    cells = sorted(itertools.product((64, 128, 512), (0.1, 0.3, 0.5)), key=lambda c: 128 in c)
-    cells = sorted(cells, key=lambda c: c[1] == 0.3)
+    cells = itertools.product((64, 128, 512), (0.1, 0.3, 0.5))
     asked = {
         f"ResNet-{depth}, {dim}, margin {margin}": (f"resnet{depth}", dim, margin)
         for depth, dim, margin in [*((18, *c) for c in cells), (50, 512, 0.5)]
