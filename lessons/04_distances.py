@@ -739,6 +739,7 @@ def local_scaling(v, k=10):
     return d / np.sqrt(usual[:, None] * usual)
 
 
+# %%
 rows = {}
 for name, v, told in (
     ("pixels", pixels, scenes.labels),

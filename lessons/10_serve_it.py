@@ -157,6 +157,7 @@ own = {name: value for name, value in os.environ.items() if not name.startswith(
 settings = own | {"LOOKALIKE_TOKEN": "open sesame"}
 
 
+# %%
 def serve():
     """Start the service on our pictures, and wait until it answers."""
     process = subprocess.Popen(command, cwd=ROOT, env=settings, stdout=subprocess.DEVNULL)
