@@ -11,6 +11,7 @@ last step: nothing is chosen. A photo's vector is theirs, one behind the other (
 
 import argparse
 import os
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
 from multiprocessing import get_context
@@ -43,6 +44,7 @@ RUNS: dict[str, dict[str, Any]] = {
     },
     "three wide networks, GPU": {"epochs": 60, "widths": WIDE, "device": "cuda", "networks": 3},
 }
+Teach = Callable[..., tuple[Embedder, History]]  # `learn`, all but its photos and seed chosen
 MOVES = (0, 0), (0, 1), (0, -1), (1, 0), (-1, 0)  # pixels down and right
 
 
@@ -54,48 +56,40 @@ def run(
     grow: bool = False,
 ) -> dict[str, Any]:
     """One run in a process of its own: how it trained, and what it finds."""
-    if networks > 1:
-        return ensemble(epochs, widths, device, networks, grow)
-    learned, held_out = split_photos(load_images("cifar10", "train"))
     record = provenance() | {"epochs": epochs, "widths": widths}
-    model, history = learn(learned, held_out, epochs, 0, device, widths)
+    record |= {"sides": SIDES} if grow else {}
+    teach = partial(learn, epochs=epochs, device=device, widths=widths, grow=grow)
+    if networks > 1:
+        return record | ensemble(teach, networks)
+    learned, held_out = split_photos(load_images("cifar10", "train"))
+    model, history = teach(learned, held_out, seed=0)
     if device == "cuda":
         record["gpu_gib"] = torch.cuda.max_memory_allocated() / 2**30
     record["parameters"] = sum(p.numel() for p in model.module.parameters())
     return record | outcome(model, history, load_images("cifar10", "test"))
 
 
-def ensemble(
-    epochs: int, widths: tuple[int, int, int], device: str, networks: int, grow: bool
-) -> dict[str, Any]:
+def ensemble(teach: Teach, networks: int) -> dict[str, Any]:
     """Several networks side by side, each from a seed of its own, and what they find together."""
-    record = provenance() | {"epochs": epochs, "widths": widths, "networks": networks}
-    record |= {"sides": SIDES} if grow else {}
-    one = partial(member, epochs, widths, device, networks, grow)
+    one = partial(member, teach, networks)
     with ProcessPoolExecutor(networks, get_context("spawn")) as pool:
         histories, by_each = zip(*pool.map(one, range(networks)), strict=True)
     labels = load_images("cifar10", "test").labels
     together = {name: np.hstack([by[name] for by in by_each]) for name in by_each[0]}
-    record["each"] = [
-        {name: retrieval(by[name], labels)["recall_at_1"] for name in by} for by in by_each
-    ]
-    record["seconds"] = max(history.seconds for history in histories)
-    record["training"] = [history.record() for history in histories]
-    return record | found(together, labels)
+    return {
+        "networks": networks,
+        "each": [
+            {name: retrieval(by[name], labels)["recall_at_1"] for name in by} for by in by_each
+        ],
+        "seconds": max(history.seconds for history in histories),
+        "training": [history.record() for history in histories],
+    } | found(together, labels)
 
 
-def member(
-    epochs: int,
-    widths: tuple[int, int, int],
-    device: str,
-    networks: int,
-    grow: bool,
-    seed: int,
-) -> tuple[History, Views]:
+def member(teach: Teach, networks: int, seed: int) -> tuple[History, Views]:
     """One network of an ensemble, trained on its share of the cores."""
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // networks))
-    photos = load_images("cifar10", "train")
-    model, history = learn(photos, None, epochs, seed, device, widths, grow=grow)
+    model, history = teach(load_images("cifar10", "train"), None, seed=seed)
     return history, seen(model, load_images("cifar10", "test"))
 
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from tools.figures.shared import BIG, larger, save
 from utils.course import measured
 from utils.plots import show_bars, show_curve, show_frontier
-from utils.plots.style import COLOURS, GREY, INK, Shown
+from utils.plots.style import COLOURS, GREY, INK, Shown, written
 
 NAMES = {
     "exact": "exact",
@@ -33,10 +33,6 @@ def sizes() -> list[int]:
     return [int(size) for size in measured("index")["synthetic"]]
 
 
-def in_words(number: float) -> str:
-    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
-
-
 def grouped(values: Mapping[str, Mapping[str, float]], unit: str) -> Shown:
     """Bars by row, and in each row by kind, each with its number."""
     kinds = list(next(iter(values.values())))
@@ -49,7 +45,7 @@ def grouped(values: Mapping[str, Mapping[str, float]], unit: str) -> Shown:
             at = np.arange(len(values)) + height * i
             bars = axes.barh(at, numbers, height=0.92 * height, label=kind, color=COLOURS[i],
                              hatch=HATCHES[i], edgecolor="white", linewidth=0)  # fmt: skip
-            axes.bar_label(bars, map(in_words, numbers), padding=5)
+            axes.bar_label(bars, map(written, numbers), padding=5)
         axes.set_yticks(np.arange(len(values)) + height * (len(kinds) - 1) / 2, list(values))
         axes.invert_yaxis()
         axes.set_xlabel(unit)
@@ -57,7 +53,7 @@ def grouped(values: Mapping[str, Mapping[str, float]], unit: str) -> Shown:
         axes.tick_params(axis="y", length=0)
         axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     figure.alt = f"{unit}: " + "; ".join(
-        f"{name}: " + ", ".join(f"{kind} {in_words(number)}" for kind, number in row.items())
+        f"{name}: " + ", ".join(f"{kind} {written(number)}" for kind, number in row.items())
         for name, row in values.items()
     )
     return figure

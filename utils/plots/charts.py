@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 
-from utils.plots.style import COLOURS, GREY, INK, STYLE, Shown, put_title, show
+from utils.plots.style import COLOURS, GREY, INK, STYLE, Shown, put_title, show, written
 
 
 def show_bars(
@@ -32,14 +32,14 @@ def show_bars(
         ends = [max(intervals.get(n, (0, v))[1], v) for n, v in values.items()]
         for bar, number, end in zip(bars, numbers, ends, strict=True):
             middle = bar.get_y() + bar.get_height() / 2
-            axes.annotate(_written(number), (end, middle), (6, 0), textcoords="offset points",
+            axes.annotate(written(number), (end, middle), (6, 0), textcoords="offset points",
                           va="center")  # fmt: skip
         axes.invert_yaxis()
         lowest = min(0, *numbers, *(low for low, _ in intervals.values()))
         axes.set(xlabel=unit, xlim=(1.05 * lowest, max(0, *ends) * 1.12))
         axes.tick_params(axis="y", length=0)
         put_title(figure, title)
-    told = ", ".join(f"{n} {_written(number)}" for n, number in zip(names, numbers, strict=True))
+    told = ", ".join(f"{n} {written(number)}" for n, number in zip(names, numbers, strict=True))
     return show(figure, ": ".join(filter(None, (title, unit, told))))
 
 
@@ -78,16 +78,11 @@ def show_curve(
         _scale(axes, log)
         put_title(figure, title)
     told = "; ".join(
-        f"{name or ylabel} from {_written(values[0])} to {_written(values[-1])}"
+        f"{name or ylabel} from {written(values[0])} to {written(values[-1])}"
         for name, values in curves.items()
     )
     told += f" as {xlabel} goes from {x[0]} to {x[-1]}"
     return show(figure, ": ".join(filter(None, (title, told))))
-
-
-def _written(number: float) -> str:
-    """To three digits; from 1,000 on to the unit, since nobody reads powers of ten off a bar."""
-    return f"{number:.3g}" if abs(number) < 999.5 else f"{number:,.0f}"
 
 
 def _scale(axes: Axes, log: str) -> None:
@@ -153,7 +148,7 @@ def show_matrix(
         figure.colorbar(painted, ax=grid.tolist(), label=unit, shrink=0.85)
         put_title(figure, title)
     told = ", ".join(
-        f"{name} from {_written(np.min(matrix))} to {_written(np.max(matrix))}"
+        f"{name} from {written(np.min(matrix))} to {written(np.max(matrix))}"
         for name, matrix in matrices.items()
     )
     return show(figure, f"{title or 'Matrices'}: {unit}: {told}")

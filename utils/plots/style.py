@@ -28,6 +28,11 @@ DPI = 100
 HALO = withStroke(linewidth=2.5, foreground=PAPER)  # behind what is written on a picture
 
 
+def written(number: float) -> str:
+    """To three digits; from 1,000 on to the unit, since nobody reads powers of ten off a bar."""
+    return f"{number:.3g}" if abs(number) < 999.5 else f"{number:,.0f}"
+
+
 class Shown(Figure):
     """A figure that has been shown: as the last line of a cell it is not shown a second time."""
 
