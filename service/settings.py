@@ -68,6 +68,6 @@ class Settings:
             bucket=get("BUCKET"),
             pictures_address=get("PICTURES_ADDRESS"),
             qdrant_url=environment.get("QDRANT_URL", "").strip(),
-            collection=get("COLLECTION", "pictures"),
+            collection=get("COLLECTION") or cls.collection,  # compose files hand on empty ones
             max_bytes=int(megabytes) * MEGABYTE,
         )

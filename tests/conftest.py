@@ -105,6 +105,8 @@ def set_outside():
     with pytest.MonkeyPatch.context() as patch:
         for name in told:
             patch.delenv(name)
+        for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+            patch.setenv(name, os.devnull)  # instead of those in ~/.aws
         yield told
 
 

@@ -243,6 +243,7 @@ def test_settings_come_from_the_environment():
         max_bytes=4_000_000,
     )
     assert Settings.from_environment({}) == Settings()
+    assert Settings.from_environment({"LOOKALIKE_COLLECTION": ""}) == Settings()
 
 
 @pytest.mark.parametrize("number", ["many", "0", "-3", "2.5", "1e3", ""])
