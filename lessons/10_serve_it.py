@@ -476,6 +476,79 @@ check("A billion are cheaper on standing servers", serverless(1e9) > standing(1e
 # - whoever may add can remove, and removed means gone, from the index and from the disk (a browser that has just shown it may keep it for five minutes);
 # - other sites' pages cannot read its answers (**CORS** is closed until you open it), and without the token nobody can change anything.
 #
+# One door stays open by design: the answers. Suppose that nobody can fetch a picture, and only names and distances come out. *What does a stranger learn who has the same network, and pictures of their own?* Two unit vectors at distance $d$ have the product $q \cdot v = 1 - d^2 / 2$ (lesson 04). The stranger knows $q$ and reads $d$, so each answer is one linear equation for
+# the hidden $v$, with as many unknowns as a vector has numbers. We play the stranger: the service's pictures are hidden, the other drawings are ours to ask with.
+
+# %%
+hidden = np.arange(0, len(gallery), 5)
+mine = np.setdiff1d(np.arange(len(gallery)), hidden)
+mine = np.random.default_rng(0).permutation(mine)
+who, apart = nearest(vectors[mine], vectors[hidden], 100, "euclidean")  # a hundred answers each
+
+
+def rebuild(picture, questions):
+    """The hidden vector of one picture, from its distances in the first so many answers."""
+    asked, place = np.nonzero(who[:questions] == picture)
+    products = 1 - apart[asked, place].astype(float) ** 2 / 2
+    return np.linalg.lstsq(vectors[mine[asked]], products, rcond=None)[0]
+
+
+# %%
+from sklearn.metrics.pairwise import paired_cosine_distances
+
+some, numbers = range(20), (50, 100, 200, 300, 400, 600)
+near = {}
+for n in numbers:
+    guesses = [rebuild(picture, n) for picture in some]
+    near[n] = 1 - paired_cosine_distances(guesses, vectors[hidden[some]])
+show_curve(
+    numbers,
+    {"typical picture": [np.median(near[n]) for n in numbers],
+     "worst of twenty": [near[n].min() for n in numbers]},
+    xlabel="questions asked",
+    ylabel="cosine to the hidden vector",
+    title=f"{next(n for n in numbers if near[n].min() > 0.999)} questions give all {vectors.shape[1]} numbers of every vector away",
+)  # fmt: skip
+
+# %% [markdown]
+# *Would it help to leave the distances out, and to tell only who comes first, second, third?* Then the stranger takes the mean of the own pictures to which the hidden one was an answer, each weighted by one over its place, and asks which own picture is nearest to that. A guess would name one thing in two hundred.
+
+# %%
+rebuilt = np.stack([rebuild(picture, 600) for picture in range(len(hidden))])
+places = np.zeros((len(hidden), len(mine)), np.float32)
+places[who.ravel(), np.repeat(np.arange(len(mine)), 100)] = np.tile(
+    1 / np.arange(1, 101), len(mine)
+)
+known = {
+    "the vectors themselves": vectors[hidden],
+    "rebuilt from distances": rebuilt,
+    "rebuilt from the order": places @ vectors[mine],
+}
+named = {}
+for way, guess in known.items():
+    best = nearest(guess, vectors[mine], 1, "cosine")[0][:, 0]
+    named[way] = (gallery.labels[mine[best]] == gallery.labels[hidden]).mean()
+show_bars(
+    named,
+    unit="share of hidden pictures whose thing is named",
+    title=f"The order alone names {named['rebuilt from the order']:.0%} of pictures that we never saw",
+)
+
+# %%
+worst = 1 - paired_cosine_distances(rebuilt, vectors[hidden]).max()
+check("Distances give every hidden vector away", worst > 0.999)
+check(
+    "Rebuilt vectors name as many things as the true ones",
+    abs(named["rebuilt from distances"] - named["the vectors themselves"]) < 0.01,
+)
+check(
+    "The order alone names nine tenths as many",
+    named["rebuilt from the order"] > 0.9 * named["the vectors themselves"],
+)
+
+# %% [markdown]
+# This is no fault in the code: a search tells what its pictures look like, that is what it is for. So whoever may *ask* may know, and a gallery of faces or of patients needs the lock at the questions, not at the pictures: a login for each question, a limit to how many, and few answers a question.
+#
 # ## Exercises
 # ### Exercise 10.1 · Speak the contract
 # Write `to_request(data, k)`: `data` are the bytes of a picture file. Return the JSON text `{"image": base64, "k": k}`. And `from_reply(text)`: the service's JSON text as a list of pairs (address, distance), nearest first, whatever the order in the text. Hand in both.
@@ -549,12 +622,18 @@ exercise("10.3", slowest)
 # For half of the requests. A page that asks ten times meets one of the slow ones in every tenth visit.
 # </details>
 #
+# <details><summary>5. No picture leaves the service, only names and distances. Is it a secret what the pictures show?</summary>
+#
+# No. Each distance is an equation for a hidden vector, and some hundred of them solve it. Without distances the order alone told us nearly as much.
+# </details>
+#
 # ## In one paragraph
 # A service is a function behind an address, plus everything that strangers make necessary: sizes checked before reading, formats before decoding, pixels before unfolding, a queue with an end, errors in a sentence with the right number. What it has confirmed survives a crash because it was on the disk before. Its speed is a median and a slowest of a hundred, its
-# cost a formula in which the number of questions decides, and what people ask with is theirs.
+# cost a formula in which the number of questions decides, and what people ask with is theirs. What it answers tells what its pictures look like, so whoever may ask may know.
 #
 # ## Go further
 # - Fielding, *Architectural Styles and the Design of Network-based Software Architectures* (2000): what HTTP is made for.
 # - Dean & Barroso, *The Tail at Scale* (2013): why the slowest of a hundred matters.
+# - Tramèr et al., *Stealing Machine Learning Models via Prediction APIs* (2016): equations solved from answers; Morris et al., *Text Embeddings Reveal (Almost) As Much As Text* (2023): what vectors give away.
 # - OWASP, *File Upload Cheat Sheet*: what a stranger's file may do.
 # - Jonas et al., *Cloud Programming Simplified: A Berkeley View on Serverless Computing* (2019).

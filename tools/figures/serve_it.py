@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import numpy as np
 import skimage.data
+from matplotlib import pyplot as plt
 from matplotlib import rc_context
 from PIL import ExifTags, Image
 
@@ -22,7 +23,6 @@ from service.settings import Settings
 from tools.figures.serve_it_charts import cost, percentiles, queue
 from tools.figures.serve_it_drawings import (
     arrow,
-    base64_letters,
     block,
     canvas,
     checks,
@@ -35,8 +35,11 @@ from tools.figures.serve_it_drawings import (
 from tools.figures.shared import BIG, save, save_page, without_openmoji
 from tools.serving import free_port, served
 from tools.slides import browser
+from utils.distances import nearest
+from utils.embed import embed
 from utils.images import load_images, png
-from utils.plots.style import GREY, RIGHT
+from utils.models import load_model
+from utils.plots.style import COLOURS, GREY, RIGHT, WRONG
 
 ASKED = "noto/lion"
 
@@ -186,7 +189,44 @@ def exif() -> None:
     save(figure, "exif", alt, dpi=96)
 
 
+def given_away() -> None:
+    """Three circles that meet in a hidden point, and vectors rebuilt from answers."""
+    pictures = load_images("emoji", "test")
+    vectors, at = embed(load_model("cnn"), pictures), np.arange(len(pictures))
+    mine = np.random.default_rng(0).permutation(at[at % 5 > 0])
+    who, apart = nearest(vectors[mine], vectors[at % 5 == 0], 100, "euclidean")
+    counts, cosines = (50, 100, 200, 300, 400, 500, 600), []
+    for count in counts:
+        near = []
+        for picture in range(20):
+            asked, place = np.nonzero(who[:count] == picture)
+            products = 1 - apart[asked, place] ** 2 / 2
+            guess = np.linalg.lstsq(vectors[mine[asked]], products, rcond=None)[0]
+            near.append(guess @ vectors[5 * picture] / np.linalg.norm(guess))
+        cosines.append(float(np.median(near)))
+    hidden, points = np.array((3.1, 2.6)), np.array(((1.9, 3.3), (4.6, 3.1), (3.3, 1.35)))
+    with rc_context(BIG):
+        figure, axes = canvas(5.2)
+        for name, point in zip(("lion", "fountain", "trumpet"), points, strict=True):
+            radius = np.linalg.norm(point - hidden)
+            axes.add_patch(plt.Circle(point, radius, fill=False, color=GREY, linewidth=2))
+            image = pictures.images[pictures.ids.index(f"noto/{name}")]
+            axes.imshow(image, extent=(*(point[0] + (-0.35, 0.35)), *(point[1] + (-0.35, 0.35))))
+        axes.plot(*hidden, "o", color=WRONG, markersize=34, zorder=3)
+        axes.text(*hidden, "?", ha="center", va="center", color="white", fontsize=26, weight="bold")
+        axes.set(xlim=(0, 12), ylim=(0, 5.2), aspect="equal")
+        curve = figure.add_axes((0.63, 0.19, 0.35, 0.66))
+        curve.plot(counts, cosines, "o-", color=COLOURS[0], linewidth=3)
+        curve.set(xlabel="questions asked", ylim=(min(cosines) - 0.05, 1.04))
+        curve.set_title("cosine of rebuilt and hidden vector", loc="left", fontsize=17)
+    told = f"the cosine is {cosines[0]:.2f} after {counts[0]} questions, {cosines[-1]:.3f} after "
+    told += f"{counts[-1]}"
+    save(
+        figure, "given_away", f"Three circles meet in the hidden picture; of rebuilt vectors {told}"
+    )
+
+
 DRAWN = (
-    service_page, contract, base64_letters, whose_fault, strangers, checks, disk_first, percentiles,
-    queue, on_aws, cold_start, cost, exif, workers,
+    service_page, contract, whose_fault, strangers, checks, disk_first, percentiles,
+    queue, on_aws, cold_start, cost, exif, given_away, workers,
 )  # fmt: skip

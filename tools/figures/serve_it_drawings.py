@@ -1,6 +1,5 @@
-"""The figures of the deck of lesson 10 that are drawn: letters, checks, orders, machines."""
+"""The figures of the deck of lesson 10 that are drawn: checks, orders, machines."""
 
-import base64
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
@@ -38,38 +37,6 @@ def arrow(axes: Axes, start: Sequence[float], end: Sequence[float], text: str = 
                                               "linewidth": 2.5, "color": colour})  # fmt: skip
     x, y = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2
     axes.text(x, y + above, text, ha="center", va="center", fontsize=17)
-
-
-def base64_letters() -> None:
-    """The first three bytes of every PNG file, their bits, and four letters."""
-    data = b"\x89PN"
-    bits = "".join(f"{byte:08b}" for byte in data)
-    letters = base64.b64encode(data).decode()
-    with rc_context(BIG):
-        figure, axes = canvas(5.2)
-        left, wide = 2.2, 0.4
-        for i, byte in enumerate(data):
-            at, size = (left + 8 * wide * i + 0.04, 4), (8 * wide - 0.08, 1)
-            block(axes, at, size, [str(byte)], COLOURS[0], first=28)
-        for i, bit in enumerate(bits):
-            axes.text(left + wide * (i + 0.5), 3.35, bit, ha="center", va="center", fontsize=24)
-        for i, letter in enumerate(letters):
-            x = left + 6 * wide * i
-            number = int(bits[6 * i : 6 * i + 6], 2)
-            block(axes, (x + 0.04, 1.7), (6 * wide - 0.08, 1), [str(number)], COLOURS[1], first=28)
-            axes.text(x + 3 * wide, 0.75, letter, ha="center", va="center", fontsize=52,
-                      weight="bold", color=RIGHT, family="monospace")  # fmt: skip
-        for y, name in (
-            (4.5, "3 bytes"),
-            (3.35, "24 bits"),
-            (2.2, "4 times 6"),
-            (0.75, "4 letters"),
-        ):
-            axes.text(0.1, y, name, va="center", fontsize=22)
-        for i in range(25):
-            axes.plot([left + wide * i] * 2, [3.1, 3.6], color=GREY, linewidth=0.8, zorder=0)
-    told = f"{', '.join(map(str, data))} are the 24 bits {bits}, four times six of them: {letters}"
-    save(figure, "base64_letters", f"Three bytes become four letters. {told}")
 
 
 def whose_fault() -> None:
