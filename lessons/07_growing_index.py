@@ -374,7 +374,7 @@ check("Codes miss some of the nearest", np.mean(coded) < 0.95)
 check("Ranking fifty anew brings most of them back", np.mean(ranked) > 0.95)
 
 # %% [markdown]
-# There are plainer ways to be small: write each number as one byte; keep the few directions in which vectors differ most (PCA, lesson 05); keep only whether a number is above its mean, a bit. *Which loses least: on photos of the ten classes that the network learned, and on scenes of things that it never saw?*
+# There are plainer ways to be small: write each number as one byte; keep the few directions in which vectors differ most (PCA, lesson 05); keep only whether a number is above its mean, a bit. *Which loses least: on photos under the network that learned their ten classes, and on scenes of unseen things under the one that learned hundreds of things?*
 
 # %%
 import faiss
@@ -443,6 +443,14 @@ check(
     and smaller["the same ten"]["scenes", "16 numbers by PCA"]
     < smaller["the same ten"]["scenes", "PQ in 16 parts"],
 )
+flat = {
+    name: PCA(16).fit(learned).explained_variance_ratio_.sum()
+    for name, (_, learned, _) in galleries.items()
+}
+check(
+    "In 16 directions lies nearly all that differs among photos, not half among scenes",
+    flat["photos"] > 0.95 and flat["scenes"] < 0.5,
+)
 bit = smaller.loc["photos", "a bit a number"]
 check(
     "With a bit a number most of the ten are others, and most first answers are right",
@@ -450,8 +458,8 @@ check(
 )
 
 # %% [markdown]
-# So the first step costs next to nothing: a byte a number is a quarter of the memory. What comes after it depends on the gallery. A network that learned ten classes puts photos of them into about as many directions, and the rest can go. Things that it never saw differ in all directions, and there it pays to keep a little of each. The last row warns about the measure: the nearest ten are others,
-# but of the right class, since hundreds of photos are right. Where five pictures are right, what is lost is missed. Ask with labels, on your own gallery.
+# So the first step costs next to nothing: a byte a number is a quarter of the memory. What comes after it depends on the network. One that learned ten classes puts its photos into about as many directions, and the rest can go. One that learned hundreds of things uses most of its 192, and there it pays to keep a little of each. (That the intrinsic dimensions of section 2 were alike is no contradiction:
+# they count the ways that lead on from one point, PCA all directions into which the whole cloud bends.) The photos at one bit a number warn about the measure: their nearest ten are others, but of the right class, since hundreds of photos are right. Where five pictures are right, what is lost is missed. Ask with labels, on your own gallery.
 
 # %% [markdown]
 # ## 6 · Which one?

