@@ -407,7 +407,7 @@ check(
     np.all(np.diff(list(agree.values())) > 0),
 )
 check(
-    "Yet hardly any channel is a detector of one thing, be it known or not: below 10 %",
+    "Yet channels are on average no detectors of one thing, be it known or not: below 10 %",
     BIG or max(agree[last], known) < 0.1,
 )
 
@@ -446,6 +446,7 @@ drift = {
 
 # %%
 _, to_nearest = nearest(vectors, vectors, 1, leave_one_out=True)
+to_nearest = to_nearest[: len(some)]
 levels = {"its nearest neighbour": to_nearest.mean()}
 moved = np.array(drift["averaged maps, the embedding"]) / to_nearest.mean()
 show_curve(
@@ -524,7 +525,7 @@ check(
     drifts["stride 2"][8] < drifts["stride 2"][7],
 )
 check(
-    "Shifts among the training pictures take more than half of max pooling's drift away",
+    "Shifts among the training pictures take more than half of max pooling's drift by a pixel away",
     one["max pooling, trained with shifts"] < one["max pooling"] / 2,
 )
 
@@ -848,7 +849,7 @@ show_bars(
 
 # %%
 check(
-    "No mistake raises an error: all are numbers of the right shape",
+    "No mistake shows itself: all are numbers of the right shape",
     len({queries.shape for queries in prepared.values()}) == 1,
 )
 check(

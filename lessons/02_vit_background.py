@@ -662,16 +662,17 @@ check(
 )
 check(
     "The transformer's gain with the masks found cannot be told from none",
-    BIG or gains["transformer, masks found"].interval()[0] < 0,
+    BIG or np.prod(gains["transformer, masks found"].interval()) < 0,
 )
 check(
     "True masks bring the CNN twice as much: the masks are what limits it",
-    BIG or gains[f"{network_name}, true masks"] > 1.7 * gains[f"{network_name}, masks found"],
+    BIG or gains[f"{network_name}, true masks"] > 2 * gains[f"{network_name}, masks found"],
 )
-check(
-    "Pixels gain most, measured by what they had",
-    recall["pixels, without, masks found"] > 2 * recall["pixels, with background"],
-)
+times = {
+    way: recall[f"{way}, without, masks found"] / recall[f"{way}, with background"]
+    for way in ("pixels", "transformer", network_name)
+}
+check("Pixels gain most, measured by what they had", times["pixels"] == max(times.values()))
 
 # %%
 before, after = ways[network_name](scenes), ways[network_name](without)
@@ -683,7 +684,7 @@ print(
 check("mAP@R rises as well", BIG or rise.interval()[0] > 0)
 
 # %% [markdown]
-# So both have something to win, as the true masks show, though in section 1 they followed the background in one scene of a hundred. **To follow the background and to be disturbed by it are two things**: a
+# So both have something to win, as the true masks show, though in section 1 they followed the background in two scenes of a hundred or fewer. **To follow the background and to be disturbed by it are two things**: a
 # network that ignores what a meadow is still has to find the lion in front of it.
 #
 # With alpha matting, in a recipe, the CNN gains {{results:vit_background.experiment.cnn.found, alpha matting, white.gain:+.3f}}, the
@@ -778,7 +779,7 @@ show_bars(
 # %%
 check(
     "White behind is better than the mean colour or blur",
-    BIG or gain(behind["mean"], behind["white"]).interval()[0] > 0,
+    BIG or all(gain(behind[b], behind["white"]).interval()[0] > 0 for b in ("mean", "blur")),
 )
 
 # %% [markdown]
@@ -1005,7 +1006,7 @@ def placed_at(x, y):
 
 
 left, cover_left = compose(drawings[every], placed_at(0.3, 0.3), grounds[every])
-right, cover_right = compose(drawings[every], placed_at(0.7, 0.65), grounds[every[::-1]])
+right, cover_right = compose(drawings[every], placed_at(0.7, 0.65), grounds[np.roll(every, 1)])
 shift = np.array([0.65 - 0.3, 0.7 - 0.3])  # down and across, in sides of the scene
 
 

@@ -505,7 +505,7 @@ show_curve(
     curves,
     xlabel="step",
     ylabel="recall@1 on scenes of validation things",
-    title=f"A start from photos leads by {lead[0]:.2f} at first and by {lead[-1]:.2f} in the end",
+    title=f"A start from photos leads by {lead[0]:.2f} after {starts['steps'][0]} steps, by {lead[-1]:.2f} in the end",
 )
 
 # %%
@@ -728,7 +728,7 @@ check(
 
 # %% [markdown]
 # ### Strangers
-# What does a search answer to something that is not there? It answers. A donkey is in none of our splits. It is no class of CIFAR-10 either, and the thesis's search answered with horses.
+# What does a search answer to something that is not there? It answers. A donkey is in none of our splits for training, validation and test. It is no class of CIFAR-10 either, and the thesis's search answered with horses.
 
 # %%
 donkey = load_images("scenes", split="ood")

@@ -662,7 +662,7 @@ if way is not None:
 # %% tags=["solution"] id="ex-05-3"
 def sort_photos(folder, k, model):
     """The ids of a folder's pictures by cluster, the most typical first: k lists."""
-    pictures = load_images(folder)
+    pictures = load_images(folder, size=max(64, model.preprocess.size))
     v = embed(model, pictures)
     clusters, centres = cluster(v, k)
     order = np.argsort(odd_ones(v, clusters, centres))

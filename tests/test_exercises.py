@@ -719,6 +719,7 @@ WRONG = {
         (unsorted_clusters, "comes first, the odd ones last"),
         (lambda *a: [tuple(ids) for ids in sort_photos(*a)], "not list of tuple"),
         (lambda f, k, m: sort_photos(f, k, m, odd_first=True), "the odd ones last"),
+        (lambda *a: [[*i[-2::-1], i[-1]] for i in sort_photos(*a)], "nearest to the centre comes"),
         (lambda f, k, m: sort_photos(f, k, m, smallest_first=True), "largest cluster should come"),
         (lambda f, k, m: sort_photos(f, k, m, ids=False), "not their positions"),
         (lambda f, k, m: sort_photos(f, k, m, raw=True), "Do you cluster the embeddings|largest"),

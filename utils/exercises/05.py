@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from utils.embed import embed
+from utils.images import load_images
 from utils.models import load_model
 
 
@@ -81,8 +83,10 @@ def grade_2(direction: Callable[..., Any]) -> str | None:
 def grade_3(sort_photos: Callable[..., Any]) -> str | None:
     """A folder of three kinds of pictures, nine, six and three of them, in subfolders too."""
     with tempfile.TemporaryDirectory() as place:
-        sizes = _three_kinds(Path(place))
-        given = sort_photos(place, 3, load_model("cnn-photos"))
+        sizes, model = _three_kinds(Path(place)), load_model("cnn-photos")
+        given = sort_photos(place, 3, model)
+        pictures = load_images(place)
+    vectors = dict(zip(pictures.ids, embed(model, pictures, cache=False), strict=True))
     if not isinstance(given, list) or any(not isinstance(ids, list) for ids in given):
         inside = f" of {type(given[0]).__name__}" if isinstance(given, list) and given else ""
         return f"Return a list of lists of ids, not {type(given).__name__}{inside}."
@@ -102,9 +106,15 @@ def grade_3(sort_photos: Callable[..., Any]) -> str | None:
             "There are nine, six and three pictures of a kind, but your clusters hold "
             f"{[len(ids) for ids in given]}. Do you cluster the embeddings?"
         )
-    if any(not sizes[ids[-1]] for ids in given):
+    if not all(_most_typical_first([vectors[id] for id in ids]) for ids in given):
         return "In each list the picture nearest to the centre comes first, the odd ones last."
     return None
+
+
+def _most_typical_first(rows: list[np.ndarray]) -> bool:
+    vectors = np.stack(rows)
+    far = np.linalg.norm(vectors - vectors.mean(axis=0), axis=1)
+    return bool(far[0] <= far.min() + 1e-4)
 
 
 def _three_kinds(folder: Path) -> dict[str, int]:
