@@ -41,7 +41,7 @@ lint: $(VENV)/.dev ## style and types
 notebooks: $(VENV)/.dev ## make notebooks/ and the README's numbers anew from lessons/ and results/
 	$(BIN)/python -m tools.build
 
-slides: $(VENV)/.course $(DECKS) ## show every deck on this machine: speaker notes with S, needs no network
+slides: $(VENV)/.course $(DECKS) ## show every deck on this machine: speaker notes with S; after the first time no network
 	$(BIN)/python -m tools.slides --serve
 
 slides-pdf: $(VENV)/.dev $(DECKS) ## print every deck into slides/pdf/ (needs Chromium)

@@ -211,6 +211,13 @@ def name_them(queries, gallery, labels, k, threshold, tie=max, rejected=None):
     return np.array(named)
 
 
+def all_vote(queries, gallery, labels, k, threshold):
+    found, apart = nearest(queries, gallery, k, "euclidean")
+    named = name_them(queries, gallery, labels, k, np.inf)
+    named[(found[:, 0] == 5) & (apart[:, 0] <= threshold)] = 7  # at 8.9 and 11
+    return np.where(apart[:, 0] > threshold, -1, named)
+
+
 def highest(votes, key):
     return max(votes, key=lambda vote: (key(vote), vote))
 
@@ -229,9 +236,9 @@ def small_recipe(photos, epochs, steps=40, finish=lambda model: model):
     return finish(model)
 
 
-def other_half(cosines, itself=False, ask=12, other=None):
-    scores = cosines if itself else cosines - 9 * np.eye(12)
-    other = np.roll(np.arange(12), 6) if other is None else other
+def other_half(cosines, itself=False, ask=None, other=None, diagonal=-9):
+    scores = cosines if itself else np.where(np.eye(len(cosines)), diagonal, cosines)
+    other = np.roll(np.arange(len(cosines)), len(cosines) // 2) if other is None else other
     return (scores.argmax(1) == other)[:ask].mean()
 
 
@@ -346,8 +353,10 @@ def normalise_in_place(vectors, chosen):
     return direction(vectors, chosen)
 
 
-def sort_photos(folder, k, model, odd_first=False, smallest_first=False, ids=True, raw=False):
-    found = load_images(folder)
+def sort_photos(
+    folder, k, model, odd_first=False, smallest_first=False, ids=True, raw=False, size=64
+):
+    found = load_images(folder, size=size)
     v = embed(model, found, cache=False)
     clusters, centres = cluster(np.arange(len(v))[:, None] if raw else v, k)
     apart = odd_ones(v, clusters, v[:k] if raw else centres)
@@ -654,6 +663,7 @@ WRONG = {
         (lambda q, g, y, k, t: name_them(q, g, y, k, t**0.5), "Take <=|One neighbour"),
         (nearest_of_all_at_a_tie, "most votes are in a tie"),
         (nearest_label, "Count the votes"),
+        (all_vote, "Those beyond have no vote"),
         (lambda q, g, y, k, t: name_them(q, g, y, k, 1e9), "the answer is −1"),
         (lambda q, g, y, k, t: name_them(q, g, y, k, t, rejected=-1), "not even for −1"),
         (lambda q, g, y, k, t: name_them(q, g, y, k, t, tie=highest), "At a tie"),
@@ -726,6 +736,8 @@ WRONG = {
         (lambda f, k, m: sort_photos(f, k, m)[:2], "you return 2 lists"),
         (lambda f, k, m: [ids[:2] for ids in sort_photos(f, k, m)], "belongs into one list"),
         (lambda f, k, m: {i: ids for i, ids in enumerate(sort_photos(f, k, m))}, "not dict"),
+        (lambda *a: [[i.split("/")[-1] for i in ids] for ids in sort_photos(*a)], "is no picture"),
+        (lambda *a: [ids[:2] * (len(ids) // 2) for ids in sort_photos(*a)], "in your lists twice"),
     ],
     "06.1": [
         (
@@ -772,6 +784,10 @@ WRONG = {
             "only leave out",
         ),
         (lambda v, a, b, k: recommend(v, a, b, k)[1:], "come first"),
+        (
+            lambda v, a, b, k: [*recommend(v, a, b, k), *a][:k],
+            "for k = 80 give these alone",
+        ),
     ],
     "07.1": [
         (known_by_distance, "known by its id"),
@@ -819,6 +835,7 @@ WRONG = {
         (lambda c: other_half(c, other=np.arange(12) ^ 1), "not neighbouring rows"),
         (lambda c: c.argmax(1), "Take the mean"),
         (other_half_in_place, "work on a copy"),
+        (lambda c: other_half(c, diagonal=0), "may all be negative"),
     ],
     "08.2": [
         (lambda q, k, n: torch.cat([q, k])[-n:], "belong in front"),
@@ -899,6 +916,7 @@ WRONG = {
         (lambda s, w, n: ask_politely(s, w, n, busy=(503, 422)), "does not help"),
         (lambda s, w, n: ask_politely(s, w, n, always=True), "nothing to wait for"),
         (lambda s, w, n: ask_politely(s, w, n + 2), "At most 3 requests"),
+        (lambda s, w, n: ask_politely(s, w, max(n, 2)), "With tries = 1"),
         (lambda s, w, n: s(), "the third reply"),
     ],
     "10.3": [
@@ -972,6 +990,7 @@ ALSO_RIGHT = [
     ("02.2", lambda s, same, p: torch.tensor(strict_threshold(s, same, p))),
     ("02.2", lambda s, same, p: strict_threshold(s, same, p) - 1e-9),
     ("02.3", lambda a, b: torch.from_numpy(mutual_matches(a, b))),
+    *[("05.3", lambda f, k, m, s=size: sort_photos(f, k, m, size=s)) for size in (32, 48, 128)],
     ("02.3", lambda a, b: [(i, j) for i, j in mutual_matches(a, b)[::-1]]),
     ("02.3", lambda a, b: mutual_matches(b, a)[:, ::-1]),
     ("03.1", lambda d, y: [part.flip(0) for part in easy_positive(d, y)]),

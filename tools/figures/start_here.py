@@ -22,7 +22,7 @@ WAYS = {
     "colour histogram": "colours",
     "untrained": "network, random weights",
     "cnn-photos": "network, trained on photos",
-    "cnn-scenes": "… and then on scenes",
+    "cnn-scenes": "network, photos, then scenes",
 }
 
 

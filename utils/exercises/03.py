@@ -105,7 +105,13 @@ def grade_2(name_them: Callable[..., Any]) -> str | None:
     many = np.asarray(name_them(np.array([[0.1]]), crowd, np.array([5, 3, 3, 8, 8]), 5, 3.0))
     if many[0] == 5:
         return "Only labels with the most votes are in a tie; the nearest of all has one vote here."
-    if (found == wanted).all() and few[0] == 7 and many[0] == 3:
+    near = np.asarray(name_them(np.array([[0.0]]), gallery, labels, 3, 0.5))
+    if near[0] == 3:
+        return (
+            "Of the three nearest to 0 one is within the threshold of 0.5 and says 7, but you "
+            "answer 3. Those beyond have no vote."
+        )
+    if (found == wanted).all() and few[0] == 7 and many[0] == 3 and near[0] == 7:
         return None
     if found[2] != 0 or found[4] != 7:
         return "At a tie of votes the label of the nearer neighbour wins."

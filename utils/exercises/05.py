@@ -95,6 +95,10 @@ def grade_3(sort_photos: Callable[..., Any]) -> str | None:
     flat = [id for ids in given for id in ids]
     if not all(isinstance(id, str) for id in flat):
         return "Give the pictures' ids, not their positions: pictures.ids[i]."
+    if strange := set(flat) - set(sizes):
+        return f"{min(strange)} is no picture's id; pictures.ids holds them, sub-folder included."
+    if len(set(flat)) < len(flat):
+        return f"{max(flat, key=flat.count)} is in your lists twice; each picture belongs into one."
     if sorted(flat) != sorted(sizes):
         return (
             f"Each of the {len(sizes)} pictures belongs into one list, but yours hold {len(flat)}."
@@ -106,15 +110,16 @@ def grade_3(sort_photos: Callable[..., Any]) -> str | None:
             "There are nine, six and three pictures of a kind, but your clusters hold "
             f"{[len(ids) for ids in given]}. Do you cluster the embeddings?"
         )
-    if not all(_most_typical_first([vectors[id] for id in ids]) for ids in given):
+    if not all(sizes[ids[-1]] and _typical_first([vectors[id] for id in ids]) for ids in given):
         return "In each list the picture nearest to the centre comes first, the odd ones last."
     return None
 
 
-def _most_typical_first(rows: list[np.ndarray]) -> bool:
+def _typical_first(rows: list[np.ndarray]) -> bool:
+    """Whether the first is among the nearer half; read at another size another may be nearest."""
     vectors = np.stack(rows)
     far = np.linalg.norm(vectors - vectors.mean(axis=0), axis=1)
-    return bool(far[0] <= far.min() + 1e-4)
+    return bool(far[0] <= np.median(far))
 
 
 def _three_kinds(folder: Path) -> dict[str, int]:
@@ -123,8 +128,8 @@ def _three_kinds(folder: Path) -> dict[str, int]:
     grounds = ((200, 30, 30), (30, 60, 200), (240, 240, 240))
     for kind, (n, ground) in enumerate(zip((9, 6, 3), grounds, strict=True)):
         for i in range(n):
-            picture = np.full((32, 32, 3), ground, np.uint8)
-            picture[8:24, 8:24] = 255 - np.array(ground)
+            picture = np.full((64, 64, 3), ground, np.uint8)  # read at 32, it is the same
+            picture[16:48, 16:48] = 255 - np.array(ground)
             last = i == 0  # not the last by name
             noise = rng.normal(0, 12 if last else 2, picture.shape)
             picture = (picture + noise).clip(0, 255).astype(np.uint8)

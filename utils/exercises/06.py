@@ -117,4 +117,7 @@ def grade_3(recommend: Callable[..., Any]) -> str | None:
         return f"Yours gives {len(given)} of 8, and more are left: leave out first, then take k."
     if given != right:
         return f"{right[:3]} … come first, yours are {given[:3]} …"
+    left = _best(liking, new & (liking >= disliking), 80)
+    if [int(i) for i in recommend(vectors, list(likes), list(dislikes), 80)] != left:
+        return f"Of 80 pictures {len(left)} are left to recommend: for k = 80 give these alone."
     return None

@@ -91,6 +91,8 @@ def grade_2(ask_politely: Callable[..., Any]) -> str | None:
         return f"At most 3 requests, then the last reply; you send {sent} and return {status}."
     if len(waits) != 2:
         return "After the last try there is nothing to wait for."
+    if play([busy], 1) != (503, 1, []):
+        return "With tries = 1 there is one request, and nothing to wait for."
     return None
 
 
