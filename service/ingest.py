@@ -6,8 +6,8 @@
 
 Run again, it looks only at files that are new or changed, and forgets those that are gone. Another
 bucket, or another collection of Qdrant, begins with all of them.
-addresses.txt in the gallery's folder lists where each picture is found, in the order of the index (not with
-Qdrant, which knows no order).
+addresses.txt in the gallery's folder lists where each picture is found, in the order of the index
+(not with Qdrant, which knows no order).
 """
 
 import argparse

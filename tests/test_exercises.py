@@ -863,7 +863,7 @@ WRONG = {
         (lambda images, epochs: without_labels(images, epochs, same_for_all), "has collapsed"),
         (
             lambda images, epochs: without_labels(images, epochs, loss=attraction),
-            "have wrong answers|Which loss do you train by",
+            "have wrong answers",
         ),
     ],
     "09.1": [

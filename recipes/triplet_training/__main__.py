@@ -173,7 +173,7 @@ def main() -> None:
     record |= {
         "what": "active triplets by miner, the training of the lesson, new classes enrolled, "
         "queries from outside the gallery",
-        "data": "scenes of test things, active triplets of training things, unless it says otherwise",
+        "data": "scenes; test things unless it says otherwise, active triplets of training things",
         "command": "python -m recipes.triplet_training",
         "spread": f"training from {SEEDS} seeds, all listed; the rest is of the shipped networks",
     }

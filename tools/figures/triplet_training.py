@@ -119,7 +119,7 @@ def run_dry() -> None:
             told.append(f"{name}: {percent(dict(zip(MINERS, shares, strict=True)))}")
         axes.set_yticks(np.arange(3) + 0.185, list(MINERS))
         axes.invert_yaxis()
-        axes.set(xlabel="share of active triplets, margin 0.2, scenes of training things", xlim=(0, 1.35))
+        axes.set(xlabel="share of active triplets, margin 0.2, training scenes", xlim=(0, 1.35))
         axes.xaxis.set_major_formatter("{x:.0%}")
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
         axes.tick_params(axis="y", length=0)
