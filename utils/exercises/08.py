@@ -107,7 +107,7 @@ def grade_3(recipe: Callable[..., Any]) -> str | None:
         return "Some embeddings are no numbers."
     away = 1 - float((vectors @ vectors.T).mean())
     if away < 0.02:
-        return "All embeddings are nearly alike: it has collapsed. Does its loss have wrong answers?"
+        return "Embeddings are nearly alike: it has collapsed. Does its loss have wrong answers?"
     found = _share(vectors @ vectors.T)
     if found < 0.1:
         return (
