@@ -247,32 +247,34 @@ check("… and are none in the space", in_truth < 0.02)
 # %% [markdown]
 # (With thirty there may be none: in so loose a cloud hardly a point has four others that near. The radius of DBSCAN is a setting, too.) **Never cluster on a map.** Cluster in the space, and draw the result on the map.
 #
-# ### Two seeds
-# The same vectors, another seed. We turn, mirror and stretch the second map to lie on the first as well as can be (**Procrustes**). *How far will the points move, by t-SNE and by UMAP?*
+# ### Other seeds
+# The same vectors, three other seeds. We turn, mirror and stretch each map to lie on the first as well as can be (**Procrustes**). *How far will the points move, by t-SNE and by UMAP, in the mean of the three?*
 
 # %%
 from scipy.spatial import procrustes
 
-seeds = {}
-for name, first in (("tsne", by_tsne), ("umap", by_umap)):
-    second = project(vectors, name, seed=1)
-    a, b, _ = procrustes(first, second)
-    radius = np.linalg.norm(a, axis=1).mean()
-    moved = np.median(np.linalg.norm(a - b, axis=1)) / radius
-    seeds[name] = {"moved": moved, "neighbours kept": neighbours_kept(first, second)}
-seeds = pd.DataFrame(seeds)
+rows = []
+for name, first in (("t-SNE", by_tsne), ("UMAP", by_umap)):
+    for seed in (1, 2, 3):
+        other = project(vectors, name.lower().replace("-", ""), seed=seed)
+        a, b, _ = procrustes(first, other)
+        moved = np.median(np.linalg.norm(a - b, axis=1)) / np.linalg.norm(a, axis=1).mean()
+        kept = neighbours_kept(first, other)
+        rows.append({"map": name, "seed": seed, "moved": moved, "neighbours kept": kept})
+seeds = pd.DataFrame(rows).set_index(["map", "seed"])
 seeds.style.format("{:.2f}")
 
 # %%
+moved = seeds["moved"].groupby("map").mean()
 check(
-    "t-SNE: half of the points move by more than a third of the mean distance to the centre",
-    seeds["tsne"]["moved"] > 1 / 3,
+    "t-SNE: half of the points move by more than a quarter of the mean distance to the centre",
+    moved["t-SNE"] > 0.25,
 )
-check("UMAP: they stay nearly where they were", seeds["umap"]["moved"] < 0.2)
-check("Those who are near stay near in both", seeds.loc["neighbours kept"].min() > 0.5)
+check("UMAP: by less", moved["UMAP"] < 0.25)
+check("Those who are near stay near in both", seeds["neighbours kept"].min() > 0.5)
 
 # %% [markdown]
-# Both begin from a rough map, PCA's for t-SNE and a spectral one for UMAP. t-SNE's is shrunk almost to a point first, and small differences grow.
+# Both begin from a rough map, PCA's for t-SNE and a spectral one for UMAP. t-SNE's is shrunk almost to a point first, and small differences grow, even those in a number's last digit: another processor draws another map from the same seed.
 #
 # ### Distances between islands
 # Two islands lie far apart on the map. *Are they far apart in the space?* For every two things we compare the distance of their means here and there, as ranks (**Spearman's** correlation, 1 if the order is the same).

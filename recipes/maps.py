@@ -71,9 +71,12 @@ def trust(vectors: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
         }
         table[method] |= {f"mean_{name}": float(np.mean(v)) for name, v in table[method].items()}
         table[method]["lost"] = 1 - table[method]["mean_neighbours_kept"]
-        first, second, _ = procrustes(maps[0], maps[1])
-        radius = np.linalg.norm(first - first.mean(0), axis=1).mean()
-        table[method]["moved"] = float(np.median(np.linalg.norm(first - second, axis=1)) / radius)
+        pairs = [procrustes(*two)[:2] for two in itertools.combinations(maps, 2)]
+        moved = [  # in mean distances to the centre; the maps lie centred on each other
+            float(np.median(np.linalg.norm(a - b, axis=1)) / np.linalg.norm(a, axis=1).mean())
+            for a, b in pairs
+        ]
+        table[method] |= {"moved": moved, "mean_moved": float(np.mean(moved))}
     return table
 
 
