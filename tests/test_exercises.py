@@ -523,6 +523,16 @@ def nearest_of_all_at_a_tie(queries, gallery, labels, k, threshold):
     return np.array(named)
 
 
+def smallest_mean_at_a_tie(queries, gallery, labels, k, threshold):
+    found, apart = nearest(queries, gallery, k, "euclidean")
+    named = []
+    for row, far in zip(labels[found], apart, strict=True):
+        far, votes = far[far <= threshold], row[far <= threshold]
+        best = [(-np.sum(votes == one), far[votes == one].mean(), one) for one in votes]
+        named.append(min(best)[2] if best else -1)
+    return np.array(named)
+
+
 def unsorted_clusters(folder, k, model):
     found = load_images(folder)
     clusters, _ = cluster(embed(model, found, cache=False), k)
@@ -578,6 +588,7 @@ WRONG = {
         (lambda v, dim: shorten(v, dim, centre=False), "mean is still in"),
         (lambda v, dim: v, "80×3"),
         (lambda v, dim: unit(v[:, -dim - 1 : -1] - v.mean()), "main directions"),
+        (lambda v, dim: unit(PCA(dim, whiten=True).fit_transform(v)), "whitening makes"),
     ],
     "01.3": [
         (lambda m, p, name: layer_embedding(m, p, name, lambda maps: maps.max((2, 3))), "maximum"),
@@ -629,6 +640,7 @@ WRONG = {
         (lambda s, same, p: s[same], "gives ndarray"),
         (lambda s, same, p: print(end=""), "gives NoneType"),
         (lambda s, same, p: strict_threshold(s, same, p) - 0.05, "Go up until half"),
+        (lambda s, same, p: strict_threshold(s, same, p + 1e-9), "50% of what passes is the same, but"),
     ],
     "02.3": [
         (one_sided, "12 tokens"),
@@ -657,12 +669,14 @@ WRONG = {
         (lambda d, y: [part[:5] for part in easy_positive(d, y)], "anchor once"),
         (lambda d, y: (*easy_positive(d, y)[:2], torch.zeros(3).long()), "have shapes"),
         (lambda d, y: (*easy_positive(d, y)[:2], torch.full((24,), 99)), "from 0 to 23"),
+        (lambda d, y: easy_positive(d.masked_fill(d == 0, 9), y), "not the zeros"),
     ],
     "03.2": [
         (lambda q, g, y, k, t: name_them(q, g, y, k, t - 1e-3), "Take <="),
         (lambda q, g, y, k, t: name_them(q, g, y, k, t**0.5), "Take <=|One neighbour"),
         (nearest_of_all_at_a_tie, "most votes are in a tie"),
         (nearest_label, "Count the votes"),
+        (smallest_mean_at_a_tie, "Do not add or average"),
         (all_vote, "Those beyond have no vote"),
         (lambda q, g, y, k, t: name_them(q, g, y, k, 1e9), "the answer is −1"),
         (lambda q, g, y, k, t: name_them(q, g, y, k, t, rejected=-1), "not even for −1"),
@@ -702,6 +716,7 @@ WRONG = {
     ],
     "04.3": [
         (at_once, "no tensor should hold more than"),
+        (lambda q, g, k, block: in_blocks(q, g, k, 1), "use `block`"),
         (lambda q, g, k, block: in_blocks(q, g, k, block, largest=True), "the farthest"),
         (whole_blocks_only, "The last block is smaller"),
         (unsorted, "not the nearest first"),
@@ -860,6 +875,7 @@ WRONG = {
         (lambda images, epochs: without_labels(images, epochs).module, "return an Embedder"),
         (lambda images, epochs: without_labels(images, epochs, headed=True), "the head goes"),
         (lambda images, epochs: without_labels(images, 1, still_training), "model.module.eval()"),
+        (lambda images, epochs: without_labels(images, 1), "seen 4 batches"),
         (lambda images, epochs: without_labels(images, epochs, same_for_all), "has collapsed"),
         (
             lambda images, epochs: without_labels(images, epochs, loss=attraction),
@@ -1067,7 +1083,7 @@ def test_what_cannot_be_called_as_asked_becomes_a_sentence(answer, told, capsys)
             "returns nothing (None): does it end with return?",
         ),
         ("06.1", lambda v, q, a, k: ([1], [2, 3]), "returns a tuple that is not what is asked"),
-        ("00.2", lambda p: (1)(p), "TypeError: 'int' object is not callable"),
+        ("00.2", lambda p: len(p)(p), "TypeError: 'int' object is not callable"),
     ],
 )
 def test_an_answer_that_cannot_be_read_becomes_a_sentence(number, answer, told, capsys):

@@ -86,7 +86,7 @@ def knobs() -> None:
             axes.imshow(painted(grid[n, distance][rows], pictures, 22))
             axes.set_title(f"n_neighbors {n}, min_dist {distance}", fontweight="normal")
             bare(axes)
-    told = "; ".join(f"{n} neighbours at least {distance} apart" for n, distance in KNOBS)
+    told = "; ".join(f"n_neighbors {n}, min_dist {distance}" for n, distance in KNOBS)
     save(figure, "knobs", f"Four maps of the same vectors: {told}", dpi=72)
 
 

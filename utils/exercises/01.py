@@ -74,6 +74,12 @@ def grade_2(shorten: Callable[..., Any]) -> str | None:
             "The directions are right, but the mean is still in: all your vectors point the same "
             "way. PCA's fit_transform takes it off; with your own matrix, subtract it first."
         )
+    along = centred @ axes[:3].T
+    if _same_angles(found, along / along.std(0)):
+        return (
+            "Your three directions all vary by the same amount: whitening makes them so. Take PCA "
+            "without whiten, for what varies most should count most."
+        )
     return "These are not the main directions. fit_transform of sklearn's PCA gives them in order."
 
 

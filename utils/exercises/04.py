@@ -131,4 +131,8 @@ def grade_3(search: Callable[..., Any]) -> str | None:
             f"With block = 7 no tensor should hold more than 7 × 600 numbers, but one held "
             f"{watched.most:,}. Compare `block` queries at a time."
         )
+    with _Largest() as wider:
+        search(queries, gallery, 5, 25)
+    if wider.most <= watched.most:
+        return "With block = 25 your blocks are no larger than with block = 7: use `block`."
     return None

@@ -86,7 +86,6 @@ def grade_3(sort_photos: Callable[..., Any]) -> str | None:
         sizes, model = _three_kinds(Path(place)), load_model("cnn-photos")
         given = sort_photos(place, 3, model)
         pictures = load_images(place)
-    vectors = dict(zip(pictures.ids, embed(model, pictures, cache=False), strict=True))
     if not isinstance(given, list) or any(not isinstance(ids, list) for ids in given):
         inside = f" of {type(given[0]).__name__}" if isinstance(given, list) and given else ""
         return f"Return a list of lists of ids, not {type(given).__name__}{inside}."
@@ -110,6 +109,7 @@ def grade_3(sort_photos: Callable[..., Any]) -> str | None:
             "There are nine, six and three pictures of a kind, but your clusters hold "
             f"{[len(ids) for ids in given]}. Do you cluster the embeddings?"
         )
+    vectors = dict(zip(pictures.ids, embed(model, pictures, cache=False), strict=True))
     if not all(sizes[ids[-1]] and _typical_first([vectors[id] for id in ids]) for ids in given):
         return "In each list the picture nearest to the centre comes first, the odd ones last."
     return None

@@ -93,7 +93,7 @@ def grade_3(recipe: Callable[..., Any]) -> str | None:
     model = recipe(images, 20)
     if not isinstance(model, Embedder):
         return f"recipe(…) should return an Embedder, but returns {type(model).__name__}."
-    if hint := not_ready(model.module):
+    if hint := not_ready(model.module, epochs=20):
         return hint
     if not isinstance(model.module, CompactCNN):
         return (
