@@ -640,7 +640,7 @@ WRONG = {
         (lambda s, same, p: s[same], "gives ndarray"),
         (lambda s, same, p: print(end=""), "gives NoneType"),
         (lambda s, same, p: strict_threshold(s, same, p) - 0.05, "Go up until half"),
-        (lambda s, same, p: strict_threshold(s, same, p + 1e-9), "50% of what passes is the same, but"),
+        (lambda s, same, p: strict_threshold(s, same, p + 1e-9), "50% of what passes"),
     ],
     "02.3": [
         (one_sided, "12 tokens"),
