@@ -45,7 +45,7 @@ from utils.triplet import (
 
 SIZE = 48  # pixels a side
 THINGS, EACH, VARIANTS = 48, 4, 12  # a batch is THINGS × EACH; each drawing is VARIANTS scenes
-PEAK, MARGIN, MIXING, SHIFT = 3e-3, 0.2, 0.08, 3
+PEAK, MARGIN, MIXING = 3e-3, 0.2, 0.08
 SEEDS, PLACEMENTS = 3, 8
 preprocess = Preprocess(SIZE, PHOTO_MEAN, PHOTO_STD)
 
@@ -54,11 +54,13 @@ class SceneBatches:
     """Scenes of different drawings, a third of them on white, a balanced batch a step.
 
     task : what they are alike in: "thing", "category" or "artist".
+    preprocess : what the network takes.
     """
 
-    def __init__(self, seed: int, task: str = "thing") -> None:
+    def __init__(self, seed: int, task: str = "thing", preprocess: Preprocess = preprocess) -> None:
         white = load_images("emoji", "train").relabel(task)
         self.images, self.labels, self.seed = variants(), white.labels, seed
+        self.preprocess = preprocess
         classes = min(THINGS, len(white.classes))
         self.sampler = balanced(white.labels, classes, THINGS * EACH // classes, seed)
 
@@ -67,7 +69,7 @@ class SceneBatches:
         rng = np.random.default_rng([self.seed, step, 1])
         chosen = rng.integers(0, VARIANTS, len(drawings))
         chosen[rng.random(len(drawings)) < 1 / 3] = VARIANTS
-        x = preprocess(torch.from_numpy(self.images[drawings, chosen]))
+        x = self.preprocess(torch.from_numpy(self.images[drawings, chosen]))
         return augment(x), torch.from_numpy(self.labels[drawings])
 
 
@@ -98,7 +100,8 @@ def placed(
 
 
 def augment(x: Tensor) -> Tensor:
-    return mix_colours(flip_and_shift(x, SHIFT), MIXING)
+    """Mirrored, moved by up to a sixteenth of a side, and with other colours."""
+    return mix_colours(flip_and_shift(x, x.shape[3] // 16), MIXING)
 
 
 def learn(steps: int, seed: int) -> tuple[Embedder, History]:

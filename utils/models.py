@@ -10,6 +10,7 @@ from torch import nn
 
 from utils import replacing
 from utils.cnn import CompactCNN, Headed
+from utils.efficientnet import load_efficientnet
 from utils.embedder import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -48,8 +49,9 @@ def load_model(
     Parameters
     ----------
     name : "cnn" (the same as "cnn-scenes"), "cnn-photos", "vit"; "cnn-simclr" and "cnn-moco", which
-        learned without labels; or a big one that its library downloads on first use: "resnet50"
-        (ImageNet, 98 MB), "vit-base" (ImageNet-21k, then ImageNet, 330 MB).
+        learned without labels; "efficientnet", which began with ImageNet and is slower; or a big
+        one that its library downloads on first use: "resnet50" (ImageNet, 98 MB), "vit-base"
+        (ImageNet-21k, then ImageNet, 330 MB).
     task : "thing", "category" or "artist": what pictures shall be alike in. For things `cnn` itself
         was trained; for the others a small head on it.
     trained : False for the same network with random weights, as a baseline.
@@ -64,10 +66,12 @@ def load_model(
         embedder = _load_shipped(SHIPPED[name], trained)
     elif name == "resnet50":
         embedder = _load_resnet50(trained)
+    elif name == "efficientnet":
+        embedder = load_efficientnet(trained)
     elif name in ("vit", *HUB):
         embedder = load_vit(name, trained)
     else:
-        known = ", ".join([*SHIPPED, "vit", "resnet50", *HUB])
+        known = ", ".join([*SHIPPED, "vit", "efficientnet", "resnet50", *HUB])
         raise ValueError(f"There is no model named {name!r}; choose one of: {known}.")
     if task is not None:
         embedder = _with_head(embedder, task)
