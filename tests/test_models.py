@@ -171,7 +171,8 @@ def test_loading_leaves_the_students_random_numbers_alone(shipped):
 
 @pytest.mark.parametrize("name", ["resnet", "CNN", "", "vgg"])
 def test_an_unknown_name_is_refused_with_the_names_there_are(name):
-    known = "cnn, cnn-scenes, cnn-photos, cnn-simclr, cnn-moco, vit, resnet50, vit-base"
+    ours = "cnn, cnn-scenes, cnn-photos, cnn-simclr, cnn-moco, vit, efficientnet"
+    known = f"{ours}, resnet50, vit-base"
     with pytest.raises(ValueError, match=f"choose one of: {known}"):
         load_model(name)
 

@@ -12,6 +12,7 @@ from utils.embedder import MODELS, Embedder, ModelUnavailable, Preprocess, first
 
 WEIGHTS = MODELS / "efficientnet.safetensors"
 SIZE = 96  # pixels a side; ImageNet's own 224 cost five times as much, and scenes have 64
+STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 HALF = (0.5, 0.5, 0.5)  # mean and standard deviation it was trained with: pixels from −1 to 1
 
 
@@ -53,8 +54,11 @@ def load_efficientnet(trained: bool = True) -> Embedder:
         module = EfficientNetLite()
     if trained:
         try:
-            module.load_state_dict({k: v.float() for k, v in load_file(WEIGHTS).items()})
-        except (OSError, SafetensorError, RuntimeError) as error:
+            state = {key: value.float() for key, value in load_file(WEIGHTS).items()}
+            missing, unknown = module.load_state_dict(state, strict=False)
+            if unknown or not all(key.endswith(STATISTICS) for key in missing):
+                raise ValueError("it is of another network")
+        except (OSError, SafetensorError, RuntimeError, ValueError) as error:
             raise ModelUnavailable(
                 f"The weights {WEIGHTS} are missing or damaged ({first_line(error)}); restore them "
                 "with git, or run `python -m recipes.efficientnet` to train them again."
@@ -64,10 +68,23 @@ def load_efficientnet(trained: bool = True) -> Embedder:
     return Embedder(name, module.dim, source, Preprocess(SIZE, HALF, HALF), module)
 
 
+@torch.no_grad()
 def save_efficientnet(module: EfficientNetLite, path: Path) -> None:
-    """Write the network as fp16 safetensors, the form that `load_efficientnet` reads."""
+    """Write the network as fp16 safetensors, the form that `load_efficientnet` reads.
+
+    Each batch normalisation is written as one that has seen mean 0 and variance 1 and answers the
+    same; so its statistics need no place.
+    """
     from safetensors.torch import save_file
 
-    state = {k: v.detach().cpu().half().contiguous() for k, v in module.state_dict().items()}
+    state = module.state_dict()
+    for name, part in module.named_modules():
+        if isinstance(part, nn.BatchNorm2d):
+            mean, variance = (state.pop(f"{name}.running_{what}") for what in ("mean", "var"))
+            state.pop(f"{name}.num_batches_tracked")
+            scale = part.weight / (variance + part.eps).sqrt()
+            state[f"{name}.weight"] = scale * (1 + part.eps) ** 0.5
+            state[f"{name}.bias"] = part.bias - mean * scale
+    state = {key: value.cpu().half().contiguous() for key, value in state.items()}
     with replacing(path) as partial:
         save_file(state, partial)

@@ -14,7 +14,7 @@ from utils.embedder import Embedder
 from utils.explain import Why, spotlight
 from utils.images import data_url
 
-MODELS = ("cnn", "cnn-photos", "vit", "resnet50", "vit-base")
+MODELS = ("cnn", "cnn-photos", "vit", "efficientnet", "resnet50", "vit-base")
 TOOLS = [
     ["like", "+", "more like this"],
     ["dislike", "−", "less like this"],
