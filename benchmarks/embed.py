@@ -3,8 +3,8 @@
     python -m benchmarks.embed
 
 In one run, in turn: `embed` without its cache, the network alone on inputs made ready beforehand,
-and `embed` finding its answer in the cache. Ratios are medians over the rounds. Writes
-results/embed.json.
+`embed` finding its answer in the cache, and `embed` with EfficientNet. Ratios are medians over the
+rounds. Writes results/embed.json.
 """
 
 import shutil
@@ -20,11 +20,12 @@ from utils.embed import embed
 from utils.images import load_images
 from utils.models import load_model
 
-BATCH = 256
+BATCH, ROUNDS = 256, 7
 
 
 def main() -> None:
-    model, scenes = load_model("cnn"), load_images("scenes", "test")
+    model, efficientnet = load_model("cnn"), load_model("efficientnet")
+    scenes = load_images("scenes", "test")
     batches = torch.from_numpy(scenes.images).split(BATCH)
     ready = [model.preprocess(batch) for batch in batches]
 
@@ -38,7 +39,8 @@ def main() -> None:
         "embed": lambda: embed(model, scenes, BATCH, cache=False),
         "forward": forward,
         "cached": lambda: embed(model, scenes, BATCH),
-    })  # fmt: skip
+        "efficientnet": lambda: embed(efficientnet, scenes, BATCH, cache=False),
+    }, ROUNDS)  # fmt: skip
     shutil.rmtree(utils.embed.CACHE)
     record = provenance() | {
         "what": "throughput of embed over that of the bare forward pass, in one run; medians",
@@ -48,6 +50,7 @@ def main() -> None:
         "pictures_a_second": len(scenes) / statistics.median(times["embed"]),
         "throughput_over_forward": 1 / ratio(times, "embed", "forward"),
         "cached_times_faster": ratio(times, "embed", "cached"),
+        "efficientnet_times_slower": ratio(times, "efficientnet", "embed"),
     }
     write_json(ROOT / "results/embed.json", record)
 

@@ -542,7 +542,7 @@ check("From ImageNet it leads at every measurement", np.greater(*by_start.values
 check("It finds unseen things more often than the compact CNN", by_imagenet > best)
 
 # %% [markdown]
-# Before it was taught our things it found {{results:efficientnet.before.scenes.recall_at_1:.2f}} in scenes and {{results:efficientnet.before.emoji.recall_at_1:.2f}} in drawings; afterwards, in drawings, {{results:efficientnet.emoji.recall_at_1:.2f}}, where our CNN finds {{results:cnn_scenes.emoji.cnn-scenes.recall_at_1:.2f}}. Two things temper this. It is slower, and
+# Before it was taught our things it found {{results:efficientnet.before.scenes.recall_at_1:.2f}} in scenes and {{results:efficientnet.before.emoji.recall_at_1:.2f}} in drawings; afterwards, in drawings, {{results:efficientnet.emoji.recall_at_1:.2f}}, where our CNN finds {{results:cnn_scenes.emoji.cnn-scenes.recall_at_1:.2f}}. Two things temper this. It takes {{results:embed.efficientnet_times_slower:.1f}} times as long, and
 # *unseen* has become a weaker word: ImageNet shows photos of lions and of pizzas, though not one of our drawings. For photos of your own it may be the best that ships: try it in lesson 06.
 
 # %% [markdown]
