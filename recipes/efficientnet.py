@@ -93,7 +93,6 @@ def main() -> None:
     tried = runs["imagenet"]
     best = max(tried, key=lambda seed: sum(tried[seed]["validation"].values()))
     module = models["imagenet", best].module
-    save_efficientnet(module, WEIGHTS)
     record |= {
         "recipe": f"python -m recipes.efficientnet --steps {options.steps} --seeds {options.seeds}",
         "data": "ImageNet; then scenes and drawings of the training things",
@@ -105,6 +104,7 @@ def main() -> None:
     untaught = {name: score(begin(True), name) for name in ("emoji", "scenes", "cifar10")}
     metrics = {name: tried[best][name] for name in ("emoji", "scenes")}
     metrics["cifar10"] = score(models["imagenet", best], "cifar10")
+    save_efficientnet(module, WEIGHTS)
     card = {"validation": tried[best]["validation"], "metrics": metrics}
     write_json(MODELS / "efficientnet.json", record | card)
     told = {
