@@ -49,9 +49,9 @@ def load_model(
     Parameters
     ----------
     name : "cnn" (the same as "cnn-scenes"), "cnn-photos", "vit"; "cnn-simclr" and "cnn-moco", which
-        learned without labels; "efficientnet", which began with ImageNet and is slower; or a big
-        one that its library downloads on first use: "resnet50" (ImageNet, 98 MB), "vit-base"
-        (ImageNet-21k, then ImageNet, 330 MB).
+        learned without labels; "efficientnet", which began with ImageNet; or a big one that its
+        library downloads on first use: "resnet50" (ImageNet, 98 MB), "vit-base" (ImageNet-21k, then
+        ImageNet, 330 MB).
     task : "thing", "category" or "artist": what pictures shall be alike in. For things `cnn` itself
         was trained; for the others a small head on it.
     trained : False for the same network with random weights, as a baseline.
