@@ -22,7 +22,7 @@ FOLDERS = (ROOT / "notebooks", ROOT / "notebooks" / "solutions")
 NOTEBOOKS = [path for folder in FOLDERS for path in sorted(folder.glob("*.ipynb"))]
 ADDRESS = f"https://github.com/{repository()}"
 # What Colab brought at the end of February 2026, from github.com/googlecolab/backend-info.
-# Its own package insists on this very pandas. What stands there as None it does not bring.
+# Its own package insists on this very pandas. What stands there as None it does not bring, or we do not know of.
 COLAB_PYTHON = "3.12.12"
 COLAB = {
     "anywidget": "0.9.21",
@@ -42,6 +42,7 @@ COLAB = {
     "scikit-image": "0.25.2",
     "scikit-learn": "1.6.1",
     "scipy": "1.16.3",
+    "timm": None,
     "torch": "2.10.0+cpu",
     "torchvision": "0.25.0+cpu",
     "tqdm": "4.67.3",

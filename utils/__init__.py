@@ -1,9 +1,9 @@
 """What lessons, recipes, app and service share: small functions over arrays.
 
 Modules import only from their left: checkpoints, onnx_file, progress, scenes, folder, cifar10,
-emoji, images, photos, digits, cnn, embedder, vit, models, background, masks, embed, explain,
-distances, duplicates, metrics, recommend, index, bulk, plots, triplet, contrast, words, app, maps,
-course.
+emoji, images, photos, digits, cnn, embedder, vit, efficientnet, models, background, masks, embed,
+explain, distances, duplicates, metrics, recommend, index, bulk, plots, triplet, contrast, words,
+app, maps, course.
 """
 
 import os
