@@ -22,7 +22,8 @@ FOLDERS = (ROOT / "notebooks", ROOT / "notebooks" / "solutions")
 NOTEBOOKS = [path for folder in FOLDERS for path in sorted(folder.glob("*.ipynb"))]
 ADDRESS = f"https://github.com/{repository()}"
 # What Colab brought at the end of February 2026, from github.com/googlecolab/backend-info.
-# Its own package insists on this very pandas. What stands there as None it does not bring, or we do not know of.
+# Its own package insists on this very pandas. What stands there as None it does not bring, or in a
+# version that we do not know.
 COLAB_PYTHON = "3.12.12"
 COLAB = {
     "anywidget": "0.9.21",
