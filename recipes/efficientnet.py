@@ -98,7 +98,8 @@ def main() -> None:
         "data": "ImageNet; then scenes and drawings of the training things",
         "seconds": tried[best]["training"]["seconds"],
         "parameters": sum(p.numel() for p in module.parameters()),
-        "licence": "Apache-2.0; the drawings' own licences stand in data/LICENSES.md",
+        "licence": "Apache-2.0, as are the ImageNet weights (EfficientNet-Lite, Google); the "
+        "drawings' own licences stand in data/LICENSES.md",
     }
     # photos that neither ImageNet's weights nor ours were taught
     untaught = {name: score(begin(True), name) for name in ("emoji", "scenes", "cifar10")}
