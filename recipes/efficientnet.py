@@ -21,7 +21,7 @@ import torch
 from recipes.cnn_scenes import MARGIN, SceneBatches, score, validate
 from tools.record import provenance, write_json
 from utils import ROOT
-from utils.efficientnet import HALF, SIZE, WEIGHTS, EfficientNetLite, save_efficientnet
+from utils.efficientnet import HALF, NAME, SIZE, WEIGHTS, EfficientNetLite, save_efficientnet
 from utils.embedder import MODELS, Embedder, Preprocess
 from utils.images import load_images
 from utils.triplet import History, TripletAndCrossEntropy, train
@@ -31,32 +31,25 @@ PEAK = 1.5e-3
 preprocess = Preprocess(SIZE, HALF, HALF)
 
 
-def imagenet_weights() -> dict[str, torch.Tensor]:
-    """What ImageNet taught the network, by the names of timm's "tf_efficientnet_lite0"."""
+def from_imagenet() -> torch.nn.Module:
+    """timm's whole network, with what ImageNet taught it."""
     from timm import create_model
 
     here = importlib.util.find_spec(PACKAGE)
     if here is None:
-        return create_model("tf_efficientnet_lite0", pretrained=True).state_dict()
+        return create_model(NAME, pretrained=True)
     (path,) = Path(here.submodule_search_locations[0]).glob("models/*.pth")
-    names = create_model("tf_efficientnet_lite0").state_dict()
+    whole = create_model(NAME)
     # the same layers in the same order, by other names
-    return dict(zip(names, torch.load(path, weights_only=True).values(), strict=True))
+    weights = torch.load(path, weights_only=True).values()
+    whole.load_state_dict(dict(zip(whole.state_dict(), weights, strict=True)))
+    return whole
 
 
 def begin(imagenet: bool) -> Embedder:
     """The network, not yet taught our things."""
     torch.manual_seed(0)
-    module = EfficientNetLite()
-    if imagenet:
-        stem = {"conv_stem": "stem.0", "bn1": "stem.1"}
-        renamed = {
-            ".".join([stem.get(first, first), *rest]): value
-            for name, value in imagenet_weights().items()
-            for first, *rest in [name.split(".")]
-        }
-        known = module.state_dict()
-        module.load_state_dict({name: renamed[name] for name in known})
+    module = EfficientNetLite(from_imagenet() if imagenet else None)
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     source = "downloaded" if imagenet else "random"
     return Embedder(f"begun from {source} weights", module.dim, source, preprocess, module.eval())

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from utils import replacing
 from utils.embedder import MODELS, Embedder, ModelUnavailable, Preprocess, first_line
 
+NAME = "tf_efficientnet_lite0"  # timm's name of it
 WEIGHTS = MODELS / "efficientnet.safetensors"
 SIZE = 96  # pixels a side; ImageNet's own 224 cost five times as much, and scenes have 64
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
@@ -22,13 +23,16 @@ class EfficientNetLite(nn.Module):
     Inverted residual blocks (Sandler et al. 2018, "MobileNetV2"), scaled as by Tan & Le 2019,
     "EfficientNet". The last convolution, which makes 1,280 channels for ImageNet's classes, is left
     out: the averaged maps of the last block are the embedding.
+
+    whole : timm's network to take the layers of; by default one with random weights.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, whole: Any = None) -> None:
         super().__init__()
-        from timm import create_model  # takes seconds to import
+        if whole is None:
+            from timm import create_model  # takes seconds to import
 
-        whole: Any = create_model("tf_efficientnet_lite0", num_classes=0)
+            whole = create_model(NAME, num_classes=0)
         self.stem = nn.Sequential(whole.conv_stem, whole.bn1)
         self.blocks: nn.Sequential = whole.blocks
         self.dim: int = whole.blocks[-1][-1].conv_pwl.out_channels
