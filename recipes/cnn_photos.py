@@ -9,7 +9,7 @@ its card, the embeddings of the test photos, and results/cnn_photos.json.
 """
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,13 +50,13 @@ def augment(x: Tensor) -> Tensor:
     return cut_out(flip_and_shift(x, SHIFT), CUTOUT)
 
 
-def growing(draw: Draw, steps: int) -> Draw:
+def growing(draw: Draw, steps: int, sides: Sequence[tuple[float, int]] = SIDES) -> Draw:
     """Small photos first, which cost a quarter, then half of the time: progressive resizing
     (Howard 2018, in the DAWNBench entry of fast.ai)."""
 
     def at(step: int) -> tuple[Tensor, Tensor]:
         x, labels = draw(step)
-        side = next(side for until, side in SIDES if step < until * steps)
+        side = next(side for until, side in sides if step < until * steps)
         return F.interpolate(x, (side, side), mode="bilinear", antialias=True), labels
 
     return at

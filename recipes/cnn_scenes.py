@@ -15,6 +15,7 @@ after another cnn-photos, only the table of the latter.
 """
 
 import argparse
+import copy
 from functools import cache
 from typing import Any
 
@@ -131,7 +132,7 @@ def validate(model: Embedder) -> dict[str, float]:
 
 def averaged(models: list[Embedder], draw: SceneBatches) -> Embedder:
     """One network with the mean of all weights: a soup (Wortsman et al. 2022, "Model soups")."""
-    mean = without_head(load_model("cnn-photos", device="cpu"), SIZE)
+    mean = copy.deepcopy(models[0])
     states = [model.module.state_dict() for model in models]
     mean.module.load_state_dict({
         name: torch.stack([state[name].float() for state in states]).mean(0).to(value.dtype)

@@ -81,30 +81,28 @@ def siamese(backbone: str, dim: int, seed: int) -> Embedder:
 
 
 def by_thesis(
+    model: Embedder,
     photos: ImageSet,
     held_out: ImageSet | None,
     steps: int,
     *,
-    backbone: str = "resnet18",
-    dim: int = 64,
     margin: float = 0.1,
     mine: Miner = semi_hard,
     squared: bool = True,
     cuts: bool = True,
     seed: int = 0,
-) -> tuple[Embedder, History]:
-    """Train by the recipe of the thesis, its schedule scaled to `steps`.
+) -> History:
+    """Train a network by the recipe of the thesis, its schedule scaled to `steps`.
 
     cuts : False keeps the learning rate where it begins, to see what the schedule does.
     """
-    model = siamese(backbone, dim, seed)
     draw = Batches(
         photos, model.preprocess, shuffled(len(photos), BATCH, seed), device=model.device
     )
     times = [steps * tenth // 10 for tenth in range(1, 10)] if cuts else []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CollapseWarning)  # the record tells
-        history = train(
+        return train(
             model,
             draw,
             partial(triplet_loss, margin=margin, mine=mine, squared=squared),
@@ -115,7 +113,6 @@ def by_thesis(
             schedule=lambda optimizer: torch.optim.lr_scheduler.MultiStepLR(optimizer, times),
             seed=seed,
         )
-    return model, history
 
 
 def told(model: Embedder, history: History, test: ImageSet) -> dict[str, Any]:
@@ -130,9 +127,10 @@ def side_by_side(
 ) -> dict[str, Any]:
     """The recipe of the thesis and ours on the same photos for the same time."""
     test, table = load_images("cifar10", "test"), {}
-    _, tried = by_thesis(photos, None, TRIED, margin=margin, mine=mine)
-    steps = int(TRIED * 60 * minutes / tried.seconds)
-    table["thesis"] = told(*by_thesis(photos, held_out, steps, margin=margin, mine=mine), test)
+    taught = partial(by_thesis, margin=margin, mine=mine)
+    tried = taught(siamese("resnet18", 64, 0), photos, None, TRIED)
+    steps, model = int(TRIED * 60 * minutes / tried.seconds), siamese("resnet18", 64, 0)
+    table["thesis"] = told(model, taught(model, photos, held_out, steps), test)
     table["thesis"] |= {"epochs": steps * BATCH / len(photos)}
     few = photos[: 40 * OUR_BATCH]
     _, tried = learn(few, None, 1, 1, device(), keep=False)  # its speed
@@ -153,20 +151,21 @@ def explain(photos: ImageSet, held_out: ImageSet, steps: int, seeds: int) -> dic
     ):
         name = f"{mine.__name__}, {'squared' if squared else 'plain'}, "
         name += "rate cut" if cuts else "rate kept"
-        asked = partial(by_thesis, photos, None, steps, backbone="resnet34", dim=512, margin=0.5)
-        runs = [asked(mine=mine, squared=squared, cuts=cuts, seed=seed) for seed in range(seeds)]
-        table[name] = [told(model, history, held_out) for model, history in runs]
-        print(name, [(h.cosine[-1], h.loss[-1]) for _, h in runs], flush=True)
+        taught = partial(by_thesis, margin=0.5, mine=mine, squared=squared, cuts=cuts)
+        table[name] = []
+        for seed in range(seeds):
+            model = siamese("resnet34", 512, seed)
+            history = taught(model, photos, None, steps, seed=seed)
+            table[name].append(told(model, history, held_out))
+            print(name, history.cosine[-1], history.loss[-1], flush=True)
     return table
 
 
 def cell(backbone: str, dim: int, margin: float, miner: str, epochs: int) -> dict[str, Any]:
     """One cell of the table, in a process of its own."""
     learned, held_out = split_photos(load_images("cifar10", "train"))
-    model, history = by_thesis(
-        learned, held_out, epochs * len(learned) // BATCH,
-        backbone=backbone, dim=dim, margin=margin, mine=MINERS[miner],
-    )  # fmt: skip
+    model, steps = siamese(backbone, dim, 0), epochs * len(learned) // BATCH
+    history = by_thesis(model, learned, held_out, steps, margin=margin, mine=MINERS[miner])
     return provenance() | told(model, history, load_images("cifar10", "test"))
 
 

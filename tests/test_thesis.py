@@ -67,7 +67,8 @@ def test_its_rate_falls_to_a_tenth_after_each_tenth_of_the_steps(
         return step(optimizer, *given)
 
     monkeypatch.setattr(torch.optim.SGD, "step", told)
-    model, history = by_thesis(photos, None, 20, dim=16)
+    model = siamese("resnet18", 16, seed=0)
+    history = by_thesis(model, photos, None, 20)
     np.testing.assert_allclose(rates, [0.1 * 0.1 ** (i // 2) for i in range(20)])
     assert embed(model, photos, cache=False).shape == (256, 16)
     assert history.step[-1] == 20
