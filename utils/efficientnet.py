@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from utils import replacing
-from utils.embedder import MODELS, Embedder, ModelUnavailable, Preprocess, first_line
+from utils.embedder import MODELS, Embedder, Preprocess, restorable
 
 NAME = "tf_efficientnet_lite0"  # timm's name of it
 WEIGHTS = MODELS / "efficientnet.safetensors"
@@ -50,23 +50,17 @@ def load_efficientnet(trained: bool = True) -> Embedder:
 
     Raises ModelUnavailable where the weights are missing or damaged.
     """
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         module = EfficientNetLite()
     if trained:
-        try:
+        with restorable(WEIGHTS, "recipes.efficientnet"):
             state = {key: value.float() for key, value in load_file(WEIGHTS).items()}
             missing, unknown = module.load_state_dict(state, strict=False)
             if unknown or not all(key.endswith(STATISTICS) for key in missing):
                 raise ValueError("it is of another network")
-        except (OSError, SafetensorError, RuntimeError, ValueError) as error:
-            raise ModelUnavailable(
-                f"The weights {WEIGHTS} are missing or damaged ({first_line(error)}); restore them "
-                "with git, or run `python -m recipes.efficientnet` to train them again."
-            ) from error
     name = "efficientnet" if trained else "efficientnet (untrained)"
     source = "shipped" if trained else "random"
     return Embedder(name, module.dim, source, Preprocess(SIZE, HALF, HALF), module)

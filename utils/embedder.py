@@ -3,6 +3,7 @@
 import hashlib
 import socket
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,25 @@ def feature_maps(
 
 def first_line(error: Exception) -> str:
     return (str(error) or type(error).__name__).splitlines()[0]
+
+
+@contextmanager
+def restorable(path: Path, recipe: str) -> Iterator[None]:
+    """Whatever keeps our weights from being read becomes one sentence with the way back.
+
+    Raises ModelUnavailable; `recipe` is the module that trains them.
+    """
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except ModelUnavailable:  # of a network inside: its own sentence is right
+        raise
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ModelUnavailable(
+            f"The weights {path} are missing or damaged ({first_line(error)}); restore them with "
+            f"git, or run `python -m {recipe}` to train them again."
+        ) from error
 
 
 def kept_from_hub(name: str, instead: str) -> bool:

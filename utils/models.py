@@ -22,6 +22,7 @@ from utils.embedder import (
     Preprocess,
     first_line,
     require_reachable,
+    restorable,
 )
 from utils.vit import HUB, load_vit
 
@@ -81,10 +82,10 @@ def load_model(
 
 
 def _load_shipped(name: str, trained: bool) -> Embedder:
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
     path = MODELS / f"{name}.safetensors"
-    try:
+    with restorable(path, f"recipes.{RECIPES[name]}"):
         with safe_open(path, framework="pt") as file:
             shape = json.loads(file.metadata()["shape"])
             state = {key: file.get_tensor(key).float() for key in file.keys()}
@@ -93,11 +94,6 @@ def _load_shipped(name: str, trained: bool) -> Embedder:
             module = CompactCNN(shape["dim"], tuple(shape["widths"]), shape["size"])
         if trained:
             module.load_state_dict(state)
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise ModelUnavailable(
-            f"The weights {path} are missing or damaged ({first_line(error)}); restore them with "
-            f"git, or run `python -m recipes.{RECIPES[name]}` to train them again."
-        ) from error
     preprocess = Preprocess(module.size, PHOTO_MEAN, PHOTO_STD)
     if not trained:
         return Embedder(f"{name} (untrained)", module.dim, "random", preprocess, module)
@@ -105,7 +101,7 @@ def _load_shipped(name: str, trained: bool) -> Embedder:
 
 
 def _with_head(embedder: Embedder, task: str) -> Embedder:
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
     if embedder.name != "cnn-scenes" or task not in TASKS:
         raise ValueError(
@@ -114,17 +110,12 @@ def _with_head(embedder: Embedder, task: str) -> Embedder:
     if task not in HEADED:
         return embedder
     path = MODELS / "cnn-heads.safetensors"
-    try:
+    with restorable(path, "recipes.heads"):
         with safe_open(path, framework="pt") as file:
             dim = int(file.metadata()["dim"])
             state = {name: file.get_tensor(f"{task}.{name}").float() for name in HEAD}
         module = Headed(cast(CompactCNN, embedder.module), dim)
         module.head.load_state_dict(state)
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise ModelUnavailable(
-            f"The heads {path} are missing or damaged ({first_line(error)}); restore them with "
-            "git, or run `python -m recipes.heads` to train them again."
-        ) from error
     return Embedder(f"cnn-scenes ({task})", dim, "shipped", embedder.preprocess, module)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from utils import replacing
 from utils.cnn import CompactCNN
-from utils.embedder import MODELS, Embedder, ModelUnavailable, first_line
+from utils.embedder import MODELS, Embedder, restorable
 from utils.models import load_model
 from utils.words.clip import HUB, load_clip
 from utils.words.losses import Temperature
@@ -100,10 +100,10 @@ def load_dual_encoder(name: str = PAIR, *, device: str | None = None) -> DualEnc
 
 
 def _load_pair() -> DualEncoder:
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
     path = MODELS / f"{PAIR}.safetensors"
-    try:
+    with restorable(path, "recipes.pair"):
         with safe_open(path, framework="pt") as file:
             told = json.loads(file.metadata()["pair"])
             state = {key: file.get_tensor(key).float() for key in file.keys()}
@@ -116,13 +116,6 @@ def _load_pair() -> DualEncoder:
             module.load_state_dict(
                 {k.removeprefix(place): v for k, v in state.items() if k.startswith(place)}
             )
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        if isinstance(error, ModelUnavailable):
-            raise
-        raise ModelUnavailable(
-            f"The weights {path} are missing or damaged ({first_line(error)}); restore them with "
-            "git, or run `python -m recipes.pair` to train them again."
-        ) from error
     return _assemble(PAIR, "shipped", cnn.preprocess, images, texts, Temperature(told["scale"]))
 
 
