@@ -13,9 +13,10 @@ end. Writes results/thesis_imagenet.json.
 """
 
 import argparse
+import json
 import os
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from multiprocessing import get_context
 from typing import Any
@@ -83,25 +84,31 @@ RECIPES: dict[str, Callable[[ImageSet, ImageSet, int], Taught]] = {"thesis": the
 def run(name: str, epochs: int) -> dict[str, Any]:
     """One recipe in a process of its own: how it trained, and what its network finds."""
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // len(RECIPES)))
+    record = provenance() | {"epochs": epochs}
     photos, held_out = split_photos(load_images("cifar10", "train"))
     model, history = RECIPES[name](photos, held_out, epochs * len(photos) // BATCH)
-    return {"epochs": epochs} | outcome(model, history, load_images("cifar10", "test"))
+    return record | outcome(model, history, load_images("cifar10", "test"))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=RECIPES, help="the other stays on record")
     parser.add_argument("--epochs", type=int, help="of each, to try it out")
     options = parser.parse_args()
-    record = provenance() | {
+    results = ROOT / "results/thesis_imagenet.json"
+    record = json.loads(results.read_text("utf-8")) if results.exists() else {}
+    record |= {
         "what": "leave-one-out retrieval among the 10,000 test photos, by class; both recipes "
         "begin with EfficientNet-Lite0 as ImageNet taught it, on half of the cores each",
         "spread": "one seed; intervals are over queries",
         "data": "CIFAR-10 (JPEG)",
-    }
+    } | provenance()
     with ProcessPoolExecutor(len(RECIPES), get_context("spawn")) as pool:
-        runs = {name: pool.submit(run, name, options.epochs or EPOCHS[name]) for name in RECIPES}
-        record |= {name: taught.result() for name, taught in runs.items()}
-    write_json(ROOT / "results/thesis_imagenet.json", record)
+        names = [options.only] if options.only else list(RECIPES)
+        asked = {pool.submit(run, name, options.epochs or EPOCHS[name]): name for name in names}
+        for done in as_completed(asked):
+            record[asked[done]] = done.result()
+            write_json(results, record)
 
 
 if __name__ == "__main__":
