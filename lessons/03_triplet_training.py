@@ -517,10 +517,12 @@ check("The start from photos leads at every measurement", lead.min() > 0)
 
 # %%
 begun = measured("efficientnet")["runs"]
-taught = {f"from {name}": runs["0"]["training"] for name, runs in begun.items()}
-by_start = {name: run["recall"] for name, run in taught.items()}
+by_start = {
+    f"from {name}": np.mean([run["training"]["recall"] for run in runs.values()], axis=0)
+    for name, runs in begun.items()
+}
 show_curve(
-    taught["from imagenet"]["step"],
+    begun["imagenet"]["0"]["training"]["step"],
     by_start,
     xlabel="step",
     ylabel="recall@1 on scenes of validation things",

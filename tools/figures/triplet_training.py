@@ -180,15 +180,19 @@ def taught() -> None:
 
 def starts() -> None:
     kept, begun = measured("triplet_losses")["starts"], measured("efficientnet")["runs"]
-    taught = {name: runs["0"]["training"] for name, runs in begun.items()}
+    steps = begun["imagenet"]["0"]["training"]["step"]
+    taught = {
+        name: np.mean([run["training"]["recall"] for run in runs.values()], 0)
+        for name, runs in begun.items()
+    }
     panels = {
         "our CNN": {
             "from CIFAR-10's photos": (kept["steps"], np.mean(kept["from photos"], 0)),
             "from random weights": (kept["steps"], np.mean(kept["from scratch"], 0)),
         },
         "EfficientNet-Lite0": {
-            "from ImageNet": (taught["imagenet"]["step"], taught["imagenet"]["recall"]),
-            "from random weights": (taught["random"]["step"], taught["random"]["recall"]),
+            "from ImageNet": (steps, taught["imagenet"]),
+            "from random weights": (steps, taught["random"]),
         },
     }
     with rc_context(BIG):
