@@ -21,17 +21,16 @@ import torch
 from benchmarks.timing import ratio, seconds
 from tools.record import provenance, write_json
 from utils import ROOT
-from utils.distances import METRICS, nearest, within_class_covariance
+from utils.distances import METRICS, OF_DISTRIBUTIONS, nearest, within_class_covariance
 from utils.embed import load_embeddings
 
 ROUNDS, K = 5, 10
-OF_SHARES = ("matusita", "bhattacharyya", "kl")
 
 
 def search(metric: str) -> Callable[[], object]:
     """All 10,000 leave-one-out under a metric; distributions where it needs those."""
     vectors, labels = load_embeddings("cifar10-test")
-    if metric in OF_SHARES:
+    if metric in OF_DISTRIBUTIONS:
         vectors = np.exp(vectors) / np.exp(vectors).sum(axis=1, keepdims=True)
     covariance = None
     if metric == "mahalanobis":

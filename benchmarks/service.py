@@ -32,6 +32,7 @@ from service.ingest import make_gallery
 from service.pictures import receive
 from service.settings import Settings
 from tools.record import provenance, write_json
+from tools.serving import free_port
 from utils import ROOT
 
 ROUNDS, EACH, COLD = 15, 60, 9
@@ -54,8 +55,9 @@ print(psutil.Process().memory_info().rss)
 
 
 @contextlib.contextmanager
-def server(folder: Path, port: int = 8765) -> Iterator[tuple[psutil.Process, str]]:
+def server(folder: Path) -> Iterator[tuple[psutil.Process, str]]:
     """The service as `make serve` starts it, and its address."""
+    port = free_port()
     words = ["-m", "service", "--gallery", str(folder), "--port", str(port)]
     process = subprocess.Popen([sys.executable, *words], cwd=ROOT, stdout=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
@@ -65,7 +67,7 @@ def server(folder: Path, port: int = 8765) -> Iterator[tuple[psutil.Process, str
                 httpx.get(f"{address}/health")
                 break
             if process.poll() is not None:
-                raise RuntimeError(f"The service did not start; is port {port} taken?")
+                raise RuntimeError("The service did not start; `make serve` tells why.")
             time.sleep(0.1)
         yield psutil.Process(process.pid), address
     finally:

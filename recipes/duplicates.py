@@ -22,7 +22,7 @@ from utils import ROOT
 from utils.distances import nearest
 from utils.duplicates import choose_threshold, dhash, groups, make_copies, pairs_within
 from utils.embed import embed, pixel_vectors
-from utils.images import ImageSet, load_images
+from utils.images import load_images
 from utils.models import load_model
 
 SOME, PART, K, PRECISION, SIDE = 2000, 10_000, 100, 0.95, 16
@@ -31,9 +31,7 @@ Way = tuple[Callable[[np.ndarray], np.ndarray], str]
 
 def pixels(images: np.ndarray) -> np.ndarray:
     """16×16 pixels less the picture's mean colour: their cosine does not see brightness."""
-    blank = np.zeros(len(images), np.int64)
-    whole = ImageSet(images, blank, ["picture"], [str(i) for i in range(len(images))])
-    values = pixel_vectors(whole, SIDE).reshape(len(images), -1, 3)
+    values = pixel_vectors(images, SIDE).reshape(len(images), -1, 3)
     return (values - values.mean(1, keepdims=True)).reshape(len(images), -1)
 
 

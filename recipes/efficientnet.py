@@ -82,6 +82,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--control", action="store_true", help="one seed from random weights, too")
     options = parser.parse_args()
+    control = {} if options.control else measured("efficientnet")["runs"]["random"]
+    if any(run["training"]["step"][-1] != options.steps for run in control.values()):
+        raise SystemExit(f"The control was not taught {options.steps} steps; add --control.")
     record, models = provenance(), {}
     runs: dict[str, Any] = {"imagenet": {}}
     for seed in range(options.seeds):
@@ -94,9 +97,8 @@ def main() -> None:
         run |= tried[seed]
     if options.control:
         model, history = learn(options.steps, 0, imagenet=False)
-        runs["random"] = {"0": record | {"training": history.record()} | found(model)}
-    else:
-        runs["random"] = measured("efficientnet")["runs"]["random"]
+        control = {"0": record | {"training": history.record()} | found(model)}
+    runs["random"] = control
     module = models[best].module
     record |= {
         "recipe": f"python -m recipes.efficientnet --steps {options.steps} --seeds {options.seeds}",

@@ -67,6 +67,11 @@ def new_vit() -> nn.Module:
 def ask_teacher(pictures: np.ndarray) -> tuple[Tensor, Tensor]:
     """The CNN's embedding, N×192, and its last maps, N×192×6×6, of each picture; float16."""
     teacher, vectors, maps = load_model("cnn-scenes", device="cpu"), [], []
+    if teacher.dim != WIDTH:
+        raise ValueError(
+            f"cnn-scenes answers with {teacher.dim} numbers, but its pupil has {WIDTH}: give WIDTH "
+            "the former and HEADS a divisor of it."
+        )
     for start in tqdm(range(0, len(pictures), 256), "asking the CNN", mininterval=10):
         x = teacher.preprocess(torch.from_numpy(pictures[start : start + 256]))
         maps.append(teacher.module.maps(x).half())

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -10,16 +9,11 @@ from pathlib import Path
 
 import httpx
 
+from tools.serving import free_port
 from utils import ROOT
 
 TOKEN = "open sesame"
 KEY = {"authorization": f"Bearer {TOKEN}"}
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 def log_of(folder):

@@ -342,6 +342,21 @@ def test_an_emptied_gallery_is_told_and_filled_again(scenes, pair):
     assert sorted(screen.answers.ids) == sorted(scenes.ids[:3])
 
 
+@pytest.mark.parametrize("name", ["cnn", "cnn-photos", "vit", "efficientnet"])
+def test_every_network_that_ships_says_why(scenes, pair, name):
+    screen = SearchApp(scenes[:3], name, pair=pair)
+    screen._tool("why", screen.answers.ids[0])
+    assert "Bright places give most" in screen.why.value or name == "vit"
+    assert "cosine of" in screen.why.value and screen.grid.kind == ""
+
+
+def test_every_distance_that_is_offered_answers(scenes, pair):
+    screen = SearchApp(scenes[:3], pair=pair)
+    for metric in screen.metric.options:
+        screen.metric.value = metric
+        assert (screen.grid.kind, len(screen.answers.ids)) == ("", 2), metric
+
+
 @pytest.mark.parametrize("name", ["cnn-scenes", "cnn-moco", "cnn-photos"])
 def test_every_name_of_a_network_can_be_chosen(scenes, pair, name):
     screen = SearchApp(scenes[:3], name, pair=pair)

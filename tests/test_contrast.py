@@ -157,9 +157,10 @@ def test_the_head_is_there_only_while_it_learns() -> None:
     assert Projected(tiny(), None).train()(x).shape == (4, 12)
 
 
-def test_a_network_with_a_head_is_refused() -> None:
-    module = CompactCNN(7, (8, 8, 12))
-    model = Embedder("mine", 7, "random", Preprocess(32, PHOTO_MEAN, PHOTO_STD), module)
+@pytest.mark.parametrize("dim", [7, 12])  # also one as wide as the maps
+def test_a_network_with_a_head_is_refused(dim: int) -> None:
+    module = CompactCNN(dim, (8, 8, 12))
+    model = Embedder("mine", dim, "random", Preprocess(32, PHOTO_MEAN, PHOTO_STD), module)
     with pytest.raises(ValueError, match="without a head"):
         with_projection(model)
 

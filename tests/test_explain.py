@@ -35,6 +35,7 @@ AVERAGED = {
     "cnn": lambda: load_model("cnn", device="cpu"),
     "cnn-photos": lambda: load_model("cnn-photos", device="cpu"),
     "cnn without a head": headless,
+    "efficientnet": lambda: load_model("efficientnet", device="cpu"),
     "resnet": residual,
 }
 
@@ -43,7 +44,10 @@ AVERAGED = {
 def test_a_places_share_is_its_part_of_the_mean_times_the_other_embedding(name, scenes):
     model = AVERAGED[name]()
     module, kept = model.module, []
-    last, head = (module.layer4, module.fc) if name == "resnet" else (module.stages, module.head)
+    last, head = {
+        "resnet": lambda: (module.layer4, module.fc),
+        "efficientnet": lambda: (module.blocks, torch.nn.Identity()),
+    }.get(name, lambda: (module.stages, module.head))()
     hook = last.register_forward_hook(lambda _module, _inputs, out: kept.append(out))
     one, other = embed(model, scenes[:2], cache=False)
     hook.remove()

@@ -32,6 +32,7 @@ def test_a_map_tells_its_labels_apart_by_colour_and_by_shape():
     shown = [kind for kind in figure.axes[0].collections if kind.get_label() in "abc"]
     assert [len(kind.get_offsets()) for kind in shown] == [3, 2, 1]
     assert len({kind.get_paths()[0].vertices.shape for kind in shown}) == 3
+    assert len({tuple(kind.get_facecolor()[0]) for kind in shown}) == 3
 
 
 def test_a_map_takes_numbers_for_labels():
@@ -108,3 +109,6 @@ def test_a_frontier_joins_each_kind_in_the_order_of_its_knob():
     assert axes.lines[1].get_xydata().tolist() == [[0.5, 9000], [0.9, 4000]]
     assert len({line.get_marker() for line in axes.lines}) == 2  # told apart without colour
     assert "lists 4,000 at 0.9" in figure.alt
+    nine = {str(i): [(1.0, 1.0)] for i in range(9)}
+    with pytest.raises(ValueError, match="8 kinds apart, but there are 9"):
+        show_frontier(nine, xlabel="recall", ylabel="queries a second")

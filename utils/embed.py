@@ -90,25 +90,31 @@ def _run(model: Embedder, pixels: np.ndarray, batch_size: int) -> np.ndarray:
     return out
 
 
-def pixel_vectors(images: ImageSet, size: int = 32) -> np.ndarray:
+def pixel_vectors(pictures: ImageSet | np.ndarray, size: int = 32) -> np.ndarray:
     """The pixels themselves, averaged down to size×size: float32, N×(3·size²), 0 to 1.
+
+    pictures : an ImageSet, or uint8 N×H×W×3.
 
     Raises ValueError where `size` does not divide the pictures' sides.
     """
-    n, height, width, _ = images.images.shape
+    pixels = pixels_of(pictures)
+    n, height, width, _ = pixels.shape
     if height % size or width % size:
         raise ValueError(f"{size} must divide the pictures' sides, {height} and {width}.")
-    blocks = images.images.reshape(n, size, height // size, size, width // size, 3)
+    blocks = pixels.reshape(n, size, height // size, size, width // size, 3)
     return blocks.mean((2, 4), dtype=np.float32).reshape(n, -1) / 255
 
 
-def colour_histogram(images: ImageSet, bins: int = 4) -> np.ndarray:
+def colour_histogram(pictures: ImageSet | np.ndarray, bins: int = 4) -> np.ndarray:
     """Share of a picture's pixels in each of bins³ boxes of RGB: float32, N×bins³, rows sum to 1.
 
     The oldest embedding (Swain & Ballard 1991, "Color Indexing"): what colours, not where.
+
+    pictures : an ImageSet, or uint8 N×H×W×3.
     """
-    n = len(images)
-    level = images.images.astype(np.int64) * bins // 256
+    pixels = pixels_of(pictures)
+    n = len(pixels)
+    level = pixels.astype(np.int64) * bins // 256
     box = (level[..., 0] * bins + level[..., 1]) * bins + level[..., 2]
     box = box.reshape(n, -1) + np.arange(n)[:, None] * bins**3
     counts = np.bincount(box.ravel(), minlength=n * bins**3).reshape(n, -1)

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from utils.cnn import CompactCNN
+from utils.efficientnet import EfficientNetLite
 from utils.embedder import Embedder
 from utils.vit import ClsToken, look
 
@@ -56,12 +57,14 @@ def places_of(model: Embedder, pictures: np.ndarray) -> np.ndarray:
         (x,) = model.inputs(pictures, len(pictures))
         if isinstance(module, CompactCNN):
             maps, head = module.maps(x), module.head
+        elif isinstance(module, EfficientNetLite):
+            maps, head = module.maps(x), torch.nn.Identity()
         elif hasattr(module, "layer4"):  # torchvision's ResNets
             maps, head = _resnet_maps(module, x), torch.nn.Identity()
         else:
             raise ValueError(
                 f"{model.name} does not average its maps, so its score has no shares of places; "
-                "choose cnn, cnn-photos, resnet50 or a transformer."
+                "choose cnn, cnn-photos, efficientnet, resnet50 or a transformer."
             )
         n, channels, height, width = maps.shape
         # a linear head may be applied before the mean or after it

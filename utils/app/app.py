@@ -32,8 +32,8 @@ class SearchApp(Screen):
     ----------
     pictures : the gallery, such as `load_images("scenes")` or `load_images("my/photos")`.
     model : a name for `load_model`, such as "cnn-photos" for photos, or an Embedder.
-    metric : one of METRICS but mahalanobis. k : the number of answers. pair : what finds pictures
-        by words, a name for `load_dual_encoder` or a DualEncoder.
+    metric : "cosine", "euclidean", "manhattan" or "chebyshev". k : the number of answers.
+    pair : what finds pictures by words, a name for `load_dual_encoder` or a DualEncoder.
 
     Attributes
     ----------

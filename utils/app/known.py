@@ -18,7 +18,7 @@ class Known:
     def __init__(self, pictures: ImageSet) -> None:
         self._pictures = pictures
         self._at = {id: i for i, id in enumerate(pictures.ids)}
-        self._vectors: dict[tuple[str, bool], np.ndarray] = {}  # a row for each picture
+        self._vectors: dict[tuple[object, ...], np.ndarray] = {}  # a row for each picture
         self._masks = np.empty((0, *pictures.images.shape[1:3]), np.uint8)
         self._session: Any = None
 
@@ -70,13 +70,14 @@ class Known:
 
         By the digest, since other weights may have the same name, and it takes time to compute.
         """
-        kept = self._vectors.get((digest, plain), np.empty((0, model.dim), np.float32))
+        by = digest, model.preprocess, plain
+        kept = self._vectors.get(by, np.empty((0, model.dim), np.float32))
         if len(kept) < len(self._pictures):
             new = self._pictures[len(kept) :]
             if plain:
                 new = remove_background(new, masks=self._found_masks()[len(kept) :])
             kept = np.concatenate([kept, embed(model, new)])
-            self._vectors[digest, plain] = kept
+            self._vectors[by] = kept
         return kept[[self._at[id] for id in ids]]
 
     def _found_masks(self) -> np.ndarray:

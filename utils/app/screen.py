@@ -9,7 +9,7 @@ import numpy as np
 
 from utils.app.query import Query
 from utils.app.widgets import DropBox, Tiles, WordBox
-from utils.distances import METRICS
+from utils.distances import METRICS, OF_DISTRIBUTIONS
 from utils.embedder import Embedder
 from utils.explain import Why, spotlight
 from utils.images import data_url
@@ -36,7 +36,7 @@ class Screen(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self, model: str | Embedder, metric: str, labelings: Sequence[str], room: int
     ) -> None:
         own = [] if model in MODELS else [(getattr(model, "name", model), model)]
-        metrics = [name for name in METRICS if name != "mahalanobis"]
+        metrics = [name for name in METRICS if name not in ("mahalanobis", *OF_DISTRIBUTIONS)]
         names = ["everything", *labelings]
         self.words = WordBox(hint=WORDS)
         self.drop = DropBox(most_bytes=MOST_BYTES)

@@ -32,7 +32,7 @@ class Search:
     Parameters
     ----------
     pictures : the gallery. model : a name for `load_model`, or an Embedder. metric : one of
-        `utils.distances.METRICS` but mahalanobis. pair : a name for `load_dual_encoder`, or a
+        "cosine", "euclidean", "manhattan", "chebyshev". pair : a name for `load_dual_encoder`, or a
         DualEncoder; it is loaded when words are asked.
     """
 

@@ -128,7 +128,8 @@ def with_projection(model: Embedder, dim: int | None = 64) -> Embedder:
 
     Raises ValueError for another kind of network.
     """
-    if not isinstance(model.module, CompactCNN) or model.module.dim != model.module.widths[-1]:
+    trunk = model.module
+    if not isinstance(trunk, CompactCNN) or not isinstance(trunk.head, nn.Identity):
         raise ValueError(f"{model.name} is no compact CNN without a head; see `without_head`.")
-    module = Projected(model.module, dim).eval().to(model.device)
+    module = Projected(trunk, dim).eval().to(model.device)
     return Embedder(model.name, model.dim, model.source, model.preprocess, module)

@@ -9,7 +9,6 @@ import numpy as np
 from PIL import Image
 
 from utils.embed import colour_histogram
-from utils.images import ImageSet
 from utils.metrics import recall_at_k
 
 
@@ -65,8 +64,7 @@ def grade_2(quarters: Callable[[np.ndarray], Any]) -> str | None:
 
 
 def _histogram(part: np.ndarray) -> np.ndarray:
-    pictures = ImageSet(part[None], np.array([-1]), [], ["part"])
-    return colour_histogram(pictures)[0]
+    return colour_histogram(part[None])[0]
 
 
 def grade_3(search_folder: Callable[..., Any]) -> str | None:

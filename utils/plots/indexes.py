@@ -70,7 +70,14 @@ def show_frontier(
     Parameters
     ----------
     points : by name, at most 8 kinds.
+
+    Raises ValueError for more.
     """
+    if len(points) > len(MARKERS):
+        raise ValueError(
+            f"A frontier can tell {len(MARKERS)} kinds apart, but there are {len(points)}: leave "
+            "some out."
+        )
     with rc_context(STYLE):
         figure = Shown(figsize=(9, 5.2), layout="constrained")
         axes = figure.subplots()

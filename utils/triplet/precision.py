@@ -1,5 +1,7 @@
 """Half precision where it pays."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
@@ -23,6 +25,13 @@ class Precision:
 
     def lower(self) -> torch.autocast:
         return torch.autocast(self.device, self.dtype, enabled=self.half)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The scale, so that a training goes on with it."""
+        return self.scaler.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.scaler.load_state_dict(state)
 
     def step(self, value: Tensor, optimizer: Optimizer) -> None:
         self.scaler.scale(value).backward()

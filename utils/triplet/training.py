@@ -112,9 +112,11 @@ def train(
         rate = schedule(adam)
     else:
         rate = ConstantLR(adam, 1.0) if optimizer else OneCycleLR(adam, lr, steps)
+    precision = Precision(model.device, half)
     parts = {"module": module, "loss": learner, "optimizer": adam, "schedule": rate}
+    parts |= {"precision": precision}
     run = _Run(model, parts, steps, seed, margin, held_out, checkpoint)
-    every, precision = every or max(1, steps // 20), Precision(model.device, half)
+    every = every or max(1, steps // 20)
     module.train()
     try:
         for step in run.remaining():

@@ -51,7 +51,8 @@ def side_by_side(pairs: Sequence[DualEncoder]) -> DualEncoder:
         mine.load_state_dict(tower.project[0].state_dict())
     texts = Readers([pair.texts for pair in pairs])
     heat = Temperature(sum(pair.temperature.scale for pair in pairs) / len(pairs))
-    return _assemble(f"{len(pairs)} side by side", "random", first.preprocess, images, texts, heat)
+    name = f"{len(pairs)} side by side"
+    return _assemble(name, first.source, first.preprocess, images, texts, heat)
 
 
 def _assemble(
