@@ -513,7 +513,7 @@ check("The start from photos leads at every measurement", lead.min() > 0)
 
 # %% [markdown]
 # Our photo network has seen ten kinds of photos. The thesis's beginning has seen more: **ImageNet**, 1.3 million photos of a thousand classes. Such a network ships with the course, too: **EfficientNet-Lite0** (Tan & Le 2019), {{results:efficientnet.parameters:,}} weights. `recipes/efficientnet.py` taught
-# it the training things by the batches and the losses above, {{results:efficientnet.runs.imagenet.0.training.step.7:d}} steps, and the same network from random weights, too. *How far does each come?*
+# it the training things by the batches and the losses above, {{results:efficientnet.runs.imagenet.0.training.step.7:d}} steps, three seeds, and the same network from random weights, one seed. *How far does each come?*
 
 # %%
 begun = measured("efficientnet")["runs"]
@@ -536,7 +536,7 @@ show_bars(
     {"our training": after, "shipped weights": best, "begun from ImageNet": by_imagenet},
     unit="recall@1 on scenes of unseen things",
     intervals={"shipped weights": best.interval(), "begun from ImageNet": by_imagenet.interval()},
-    title=f"What a network has seen before counts most: {best:.2f} becomes {by_imagenet:.2f}",
+    title=f"Begun from ImageNet, a larger network on larger pictures: {best:.2f} becomes {by_imagenet:.2f}",
 )
 
 # %%
@@ -544,8 +544,8 @@ check("From ImageNet it leads at every measurement", np.greater(*by_start.values
 check("It finds unseen things more often than the compact CNN", by_imagenet > best)
 
 # %% [markdown]
-# Before it was taught our things it found {{results:efficientnet.before.scenes.recall_at_1:.2f}} in scenes and {{results:efficientnet.before.emoji.recall_at_1:.2f}} in drawings; afterwards, in drawings, {{results:efficientnet.emoji.recall_at_1:.2f}}, where our CNN finds {{results:cnn_scenes.emoji.cnn-scenes.recall_at_1:.2f}}. Two things temper this. It takes {{results:embed.efficientnet_times_slower:.1f}} times as long, and
-# *unseen* has become a weaker word: ImageNet shows photos of lions and of pizzas, though not one of our drawings. And teaching has a price: on CIFAR-10 (JPEG), which it was never taught, it was right in {{results:efficientnet.before.cifar10.recall_at_1:.2f}} before our scenes and is in {{results:efficientnet.cifar10.recall_at_1:.2f}} after them. It **forgets** what it is no longer asked (**catastrophic forgetting**, McCloskey & Cohen 1989). One seed each.
+# Before it was taught our things it found {{results:efficientnet.before.scenes.recall_at_1:.2f}} in scenes and {{results:efficientnet.before.emoji.recall_at_1:.2f}} in drawings; afterwards, in drawings, {{results:efficientnet.emoji.recall_at_1:.2f}}, where our CNN finds {{results:cnn_scenes.emoji.cnn-scenes.recall_at_1:.2f}}. Two things temper this. It sees more, pictures of 96×96 where ours are 48×48, and takes {{results:embed.efficientnet_times_slower:.1f}} times as long; and
+# *unseen* has become a weaker word: ImageNet shows photos of lions and of pizzas, though not one of our drawings. And teaching has a price: on CIFAR-10 (JPEG), which it was never taught, it was right in {{results:efficientnet.before.cifar10.recall_at_1:.2f}} before our scenes and is in {{results:efficientnet.cifar10.recall_at_1:.2f}} after them. It **forgets** what it is no longer asked (**catastrophic forgetting**, McCloskey & Cohen 1989).
 
 # %% [markdown]
 # ### Which loss?

@@ -112,6 +112,7 @@ def learn(
         every=per_epoch,
         checkpoint=checkpoint if keep else None,
         seed=seed,
+        began=provenance(),
     )
     return model, history
 

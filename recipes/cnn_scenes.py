@@ -113,6 +113,7 @@ def learn(steps: int, seed: int) -> tuple[Embedder, History]:
     history = train(
         model, draw, loss, steps, held_out=load_images("scenes", "validation"), lr=PEAK, every=100,
         checkpoint=ROOT / f"data/cache/checkpoints/cnn-scenes-{steps}-{seed}.pt", seed=seed,
+        began=provenance(),
     )  # fmt: skip
     return model, history
 

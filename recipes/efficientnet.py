@@ -66,6 +66,7 @@ def learn(steps: int, seed: int, imagenet: bool) -> tuple[Embedder, History]:
     history = train(
         model, draw, loss, steps, held_out=load_images("scenes", "validation"), lr=PEAK, every=50,
         checkpoint=ROOT / f"data/cache/checkpoints/{name}.pt", seed=seed,
+        began=provenance(),
     )  # fmt: skip
     return model, history
 

@@ -112,12 +112,13 @@ def test_a_training_that_was_cut_off_ends_as_if_it_had_not_been(digits, tmp_path
     torch.manual_seed(5)
     options = {"held_out": digits[900:1000], "every": 5, "checkpoint": file}
     with pytest.raises(OSError, match="power cut"):
-        train(cut, draw, loss(), 20, **options)
+        train(cut, draw, loss(), 20, **options, began={"commit": "older"})
     again = network()
-    history = learn(digits, again, 20, loss(), **options)
+    history = learn(digits, again, 20, loss(), **options, began={"commit": "newer"})
     assert same(state(whole), state(again))
     assert history.step == told.step and history.loss == told.loss
     assert history.recall == told.recall and history.best_step == told.best_step
+    assert history.record()["began"] == {"commit": "older"} and "began" not in told.record()
 
 
 def test_a_checkpoint_of_another_training_is_refused(digits, tmp_path):

@@ -73,7 +73,7 @@ def ours(photos: ImageSet, held_out: ImageSet, steps: int) -> Taught:
     checkpoint = ROOT / f"data/cache/checkpoints/from-imagenet-{steps}.pt"
     history = train(
         model, growing(draw, steps, SIDES), loss, steps, held_out=held_out, lr=PEAK,
-        checkpoint=checkpoint,
+        checkpoint=checkpoint, began=provenance(),
     )  # fmt: skip
     return model, history
 

@@ -46,7 +46,8 @@ class History:
     active : share of the batch's triplets within the margin.
     best_step : when recall was best, the weights that were kept; None without held-out pictures.
     collapsed_at : the step when the alarm rang, or None. interrupted : stopped by Ctrl-C.
-    seconds : by the clock. cpu_seconds : of all cores together.
+    seconds : by the clock. cpu_seconds : of all cores together. began : as `train` was given it;
+        of a training that went on from a checkpoint, what it was given at the first time.
     """
 
     step: list[int] = field(default_factory=list)
@@ -59,10 +60,11 @@ class History:
     interrupted: bool = False
     seconds: float = 0.0
     cpu_seconds: float = 0.0
+    began: dict[str, Any] = field(default_factory=dict)
 
     def record(self) -> dict[str, Any]:
         """For a results file: what there is to tell."""
-        return {name: value for name, value in asdict(self).items() if value not in ([], None)}
+        return {name: value for name, value in asdict(self).items() if value not in ([], {}, None)}
 
 
 def train(
@@ -80,6 +82,7 @@ def train(
     checkpoint: Path | None = None,
     seed: int = 0,
     half: bool | None = None,
+    began: dict[str, Any] | None = None,
 ) -> History:
     """Train `model.module` in place; in a notebook its curves are drawn while it learns.
 
@@ -98,6 +101,8 @@ def train(
     every : steps between measurements, by default a twentieth of all. margin : for `active`.
     checkpoint : file to go on from, written at each measurement.
     half : the network computes in half precision; by default where the machine is fast at it.
+    began : where this training begins, such as the code's commit, for the history to tell: a
+        checkpoint may be of older code.
 
     Raises
     ------
@@ -115,7 +120,7 @@ def train(
     precision = Precision(model.device, half)
     parts = {"module": module, "loss": learner, "optimizer": adam, "schedule": rate}
     parts |= {"precision": precision}
-    run = _Run(model, parts, steps, seed, margin, held_out, checkpoint)
+    run = _Run(model, parts, steps, seed, margin, held_out, checkpoint, began)
     every = every or max(1, steps // 20)
     module.train()
     try:
@@ -154,10 +159,11 @@ class _Run:
         margin: float,
         held_out: ImageSet | None,
         checkpoint: Path | None,
+        began: dict[str, Any] | None,
     ) -> None:
         self.model, self.parts, self.steps, self.margin = model, parts, steps, margin
         self.held_out, self.checkpoint = held_out, checkpoint
-        self.history, self.losses = History(), list[float]()
+        self.history, self.losses = History(began=began or {}), list[float]()
         self.best: dict[str, Tensor] | None = None
         if checkpoint:
             self.asked = {"steps": steps, "seed": seed, "begun from": model.digest}
