@@ -43,7 +43,7 @@ from utils.triplet import (
 DIM, SIDE = 64, 64
 SIDES = (0.5, 48), (1.0, SIDE)  # until this share of the steps, a side in pixels
 PEAK = 1e-3
-EPOCHS = {"thesis": 12, "ours": 5}
+EPOCHS = {"thesis": 7, "ours": 5}
 Taught = tuple[Embedder, History]
 
 
