@@ -5,15 +5,16 @@
 
 EfficientNet-Lite0 has seen 1.3 million photos of a thousand classes. Batches, losses, steps and
 optimizer are those of recipes.cnn_scenes, but for pictures of 96×96 and half its learning rate. Of
-the seeds and the mean of their weights the best on the validation things is shipped; the test
-things choose nothing. With --control the same network is taught in the same way from random
-weights, so that only the beginning differs; otherwise what the control found stays on record.
-Interrupted, it goes on from its last checkpoint. Writes models/efficientnet.safetensors with its
-card, and results/efficientnet.json.
+the seeds and the means of the weights of any of them (Wortsman et al. 2022, "Model soups") the best
+on the validation things is shipped; the test things choose nothing. With --control the same network
+is taught in the same way from random weights, so that only the beginning differs; otherwise what
+the control found stays on record. Interrupted, it goes on from its last checkpoint. Writes
+models/efficientnet.safetensors with its card, and results/efficientnet.json.
 """
 
 import argparse
 import importlib.util
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -91,11 +92,15 @@ def main() -> None:
     for seed in range(options.seeds):
         models[str(seed)], history = learn(options.steps, seed, imagenet=True)
         runs["imagenet"][str(seed)] = {"training": history.record()}
-    models["mean of all"] = averaged(list(models.values()), SceneBatches(0, preprocess=preprocess))
+    draw = SceneBatches(0, preprocess=preprocess)
+    for count in range(2, options.seeds + 1):
+        for some in itertools.combinations(list(runs["imagenet"]), count):
+            models["+".join(some)] = averaged([models[seed] for seed in some], draw)
     tried = {name: found(model) for name, model in models.items()}
     best = max(tried, key=lambda name: sum(tried[name]["validation"].values()))
+    shipped = tried[best]
     for seed, run in runs["imagenet"].items():
-        run |= tried[seed]
+        run |= tried.pop(seed)
     if options.control:
         model, history = learn(options.steps, 0, imagenet=False)
         control = {"0": record | {"training": history.record()} | found(model)}
@@ -112,17 +117,17 @@ def main() -> None:
     }
     # photos that neither ImageNet's weights nor ours were taught
     untaught = {name: score(begin(True), name) for name in ("emoji", "scenes", "cifar10")}
-    metrics = {name: tried[best][name] for name in ("emoji", "scenes")}
+    metrics = {name: shipped[name] for name in ("emoji", "scenes")}
     metrics["cifar10"] = score(models[best], "cifar10")
     save_efficientnet(module, WEIGHTS)
-    card = {"validation": tried[best]["validation"], "metrics": metrics}
+    card = {"validation": shipped["validation"], "metrics": metrics}
     write_json(MODELS / "efficientnet.json", record | card)
     told = {
         "what": "leave-one-out retrieval among the pictures of the test things, by thing",
-        "spread": f"{options.seeds} seeds from ImageNet and the mean of their weights, the best on "
+        "spread": f"{options.seeds} seeds from ImageNet and means of their weights, the best on "
         "validation things is shipped; one seed from random weights; intervals are over queries",
     }
-    kept = {"before": untaught, "runs": runs, "mean of all": tried["mean of all"]}
+    kept = {"before": untaught, "runs": runs, "means": tried}
     write_json(ROOT / "results/efficientnet.json", told | record | metrics | kept)
 
 
