@@ -25,9 +25,11 @@ import torch
 
 from recipes.cnn_photos import MARGIN, growing, outcome, split_photos
 from recipes.efficientnet import begin, from_imagenet
+from recipes.evaluate import retrieval
 from recipes.thesis import BATCH, HALF, by_thesis, device
 from tools.record import provenance, write_json
 from utils import ROOT
+from utils.embed import embed
 from utils.embedder import Embedder, Preprocess
 from utils.images import ImageSet, load_images
 from utils.triplet import (
@@ -90,9 +92,19 @@ def run(name: str, epochs: int) -> dict[str, Any]:
     return record | outcome(model, history, load_images("cifar10", "test"))
 
 
+def before() -> dict[str, Any]:
+    """What ImageNet alone finds among the test photos, at the size that each recipe ends with."""
+    test, model, found = load_images("cifar10", "test"), begin(imagenet=True), {}
+    for side in (32, SIDE):
+        model = replace(model, preprocess=Preprocess(side, HALF, HALF))
+        found[str(side)] = retrieval(embed(model, test, cache=False), test.labels)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=RECIPES, help="the other stays on record")
+    asked_for = [*RECIPES, "before"]
+    parser.add_argument("--only", choices=asked_for, help="the others stay on record")
     parser.add_argument("--epochs", type=int, help="of each, to try it out")
     options = parser.parse_args()
     results = ROOT / "results/thesis_imagenet.json"
@@ -104,7 +116,11 @@ def main() -> None:
         "data": "CIFAR-10 (JPEG)",
     } | provenance()
     with ProcessPoolExecutor(len(RECIPES), get_context("spawn")) as pool:
-        names = [options.only] if options.only else list(RECIPES)
+        names = [options.only] if options.only else asked_for
+        if "before" in names:
+            names.remove("before")
+            record["before"] = before()
+            write_json(results, record)
         asked = {pool.submit(run, name, options.epochs or EPOCHS[name]): name for name in names}
         for done in as_completed(asked):
             record[asked[done]] = done.result()
