@@ -1064,7 +1064,7 @@ check("… though its loss lies close below the margin, .5", 0.9 < ended["loss"]
 # ({{results:cnn_photos.pixels.recall_at_1:.3f}}). The cells are of one seed each, and of a fifth of the thesis's hundred epochs, so we do not read the differences among the nine. Mind the last check: semi-hard mining picks the negative just beyond the positive, so its loss stays near the
 # margin as long as the classes mix. **With semi-hard triplets only the mean cosine tells a collapse.**
 #
-# And from ImageNet? Its ResNets from there we could not test, but EfficientNet-Lite0. Straight from ImageNet, never shown CIFAR-10, it is right in {{results:efficientnet.before.cifar10.recall_at_1:.2f}}. `recipes/triplet_training/from_imagenet.py` teaches it on by each recipe for about the same time ({{results:thesis_imagenet.thesis.training.cpu_seconds:,.0f}} and {{results:thesis_imagenet.ours.training.cpu_seconds:,.0f}} seconds of a core): its recipe
+# And from ImageNet? Its ResNets from there we could not test, but EfficientNet-Lite0. Straight from ImageNet, never shown CIFAR-10, it is right in {{results:thesis_imagenet.before.32.recall_at_1:.2f}} of the photos at 32×32, in {{results:thesis_imagenet.before.64.recall_at_1:.2f}} of them enlarged to 64×64 (and in {{results:efficientnet.before.cifar10.recall_at_1:.2f}} at 96×96). `recipes/triplet_training/from_imagenet.py` teaches it on by each recipe for about the same time ({{results:thesis_imagenet.thesis.training.cpu_seconds:,.0f}} and {{results:thesis_imagenet.ours.training.cpu_seconds:,.0f}} seconds of a core): its recipe
 # on 32×32 for {{results:thesis_imagenet.thesis.epochs:d}} epochs, ours on photos enlarged to 48×48, then 64×64, with AdamW, for {{results:thesis_imagenet.ours.epochs:d}}. *How much of the gap is left?*
 
 # %%
@@ -1072,28 +1072,29 @@ again = measured("thesis_imagenet")
 by_both = {
     "ours, from ImageNet": again["ours"]["metrics"],
     "its, from ImageNet": again["thesis"]["metrics"],
-    "ImageNet alone": measured("efficientnet")["before"]["cifar10"],
+    "ImageNet alone, 64×64": again["before"]["64"],
+    "ImageNet alone, 32×32": again["before"]["32"],
     "ours, from random weights": duel["ours"],
     "its, from random weights": duel["thesis"],
 }
-ours, its, alone, ours_random, its_random = (way["recall_at_1"] for way in by_both.values())
+ours, its, _, alone, _, its_random = (way["recall_at_1"] for way in by_both.values())
 show_bars(
     {name: way["recall_at_1"] for name, way in by_both.items()},
     unit="leave-one-out top-1, CIFAR-10 (JPEG)",
     intervals={name: way["recall_at_1_interval"] for name, way in by_both.items()},
-    title=f"ImageNet alone {alone:.2f}: its recipe, as we read it, ends at {its:.2f}, ours at {ours:.2f}",
+    title=f"From ImageNet its recipe, as we read it, falls from {alone:.2f} to {its:.2f}; ours ends at {ours:.2f}",
 )
 
 # %%
 check("From ImageNet ours is far ahead, too", ours > its + 0.3)
-check("Its recipe ends below what it began with", its < alone - 0.2)
+check("Its recipe ends below what it began with, at its own size", its < alone - 0.1)
 check("… where it ends from random weights", abs(its - its_random) < 0.02)
 lost = again["thesis"]["training"]
 check("It has lost it when it is first measured, a twentieth of the way", lost["recall"][0] < its)
 
 # %% [markdown]
 # We had expected that ImageNet explains the thesis's 87 %. In our reading of its recipe it does not: within a twentieth of the way, at a rate of .1, what was there is gone, and it does not come back. (Is it the rate, the square or the miner? That we have not asked.) So either another beginning, its ResNet at its own entrance, bears it better, or one of the things that the thesis
-# does not say, and that we guessed, is wrong; its {{results:thesis_grid.epochs:d}} epochs in our table and {{results:thesis_imagenet.thesis.epochs:d}} here are not its hundred either. **A recipe that cannot be read in full cannot be repeated.** Nor did ImageNet bring ours further than {{results:thesis.ours.recall_at_1:.3f}} from random weights, by another network for longer: a network made for 224 pixels needs more than {{results:thesis_imagenet.ours.epochs:d}} epochs on small photos. One seed each.
+# does not say, and that we guessed, is wrong; its {{results:thesis_grid.epochs:d}} epochs in our table and {{results:thesis_imagenet.thesis.epochs:d}} here are not its hundred either. **A recipe that cannot be read in full cannot be repeated.** Nor did ImageNet bring ours further than {{results:thesis.ours.recall_at_1:.3f}} from random weights, by another network: perhaps one made for 224 pixels needs more than {{results:thesis_imagenet.ours.epochs:d}} epochs on small photos. One seed each.
 #
 # ### Why 45 %?
 # Two cells lost nearly half: ResNet-34 and -50 with 512 numbers at margin .5. Was that a collapse? Three suspects: hard triplets, the squared distance, and a learning rate that is cut to a
