@@ -38,7 +38,6 @@ from utils.triplet import (
 )
 
 BATCH, PEAK, MOMENTUM, DECAY, MARGIN = 512, 0.1, 0.9, 5e-4, 0.2
-SHIFT, CUTOUT = 4, 8  # pixels
 HELD_OUT = 2000
 WIDTHS = 64, 256, 256
 SIDES = (0.25, 16), (0.6, 24), (1.0, 32)  # until this share of the steps, a side in pixels
@@ -47,7 +46,9 @@ Views = dict[str, np.ndarray]
 
 
 def augment(x: Tensor) -> Tensor:
-    return cut_out(flip_and_shift(x, SHIFT), CUTOUT)
+    """Mirrored, moved by up to an eighth of a side, and a square of a quarter of it cut out."""
+    side = x.shape[3]
+    return cut_out(flip_and_shift(x, side // 8), side // 4)
 
 
 def growing(draw: Draw, steps: int, sides: Sequence[tuple[float, int]] = SIDES) -> Draw:

@@ -13,22 +13,23 @@ end. Writes results/thesis_imagenet.json.
 """
 
 import argparse
-import json
 import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
+from functools import partial
 from multiprocessing import get_context
 from typing import Any
 
 import torch
 
-from recipes.cnn_photos import MARGIN, growing, outcome, split_photos
+from recipes.cnn_photos import MARGIN, augment, growing, outcome, split_photos
 from recipes.efficientnet import begin, from_imagenet
 from recipes.evaluate import retrieval
 from recipes.thesis import BATCH, HALF, by_thesis, device
 from tools.record import provenance, write_json
 from utils import ROOT
+from utils.course import measured
 from utils.embed import embed
 from utils.embedder import Embedder, Preprocess
 from utils.images import ImageSet, load_images
@@ -36,8 +37,6 @@ from utils.triplet import (
     Batches,
     History,
     TripletAndCrossEntropy,
-    cut_out,
-    flip_and_shift,
     shuffled,
     train,
 )
@@ -57,11 +56,6 @@ def thesis(photos: ImageSet, held_out: ImageSet, steps: int) -> Taught:
     module.to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
     model = Embedder("siamese", DIM, "downloaded", Preprocess(32, HALF, HALF), module.eval())
     return model, by_thesis(model, photos, held_out, steps)
-
-
-def augment(x: torch.Tensor) -> torch.Tensor:
-    """As in recipes.cnn_photos: moved by up to an eighth of a side, a quarter of it cut out."""
-    return cut_out(flip_and_shift(x, SIDE // 8), SIDE // 4)
 
 
 def ours(photos: ImageSet, held_out: ImageSet, steps: int) -> Taught:
@@ -103,28 +97,27 @@ def before() -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    asked_for = [*RECIPES, "before"]
-    parser.add_argument("--only", choices=asked_for, help="the others stay on record")
+    parser.add_argument("--only", choices=["before", *RECIPES], help="the others stay on record")
     parser.add_argument("--epochs", type=int, help="of each, to try it out")
     options = parser.parse_args()
-    results = ROOT / "results/thesis_imagenet.json"
-    record = json.loads(results.read_text("utf-8")) if results.exists() else {}
-    record |= {
-        "what": "leave-one-out retrieval among the 10,000 test photos, by class; both recipes "
-        "begin with EfficientNet-Lite0 as ImageNet taught it, on half of the cores each",
-        "spread": "one seed; intervals are over queries",
-        "data": "CIFAR-10 (JPEG)",
-    } | provenance()
+    record = (
+        measured("thesis_imagenet")
+        | {
+            "what": "leave-one-out retrieval among the 10,000 test photos, by class; both recipes "
+            "begin with EfficientNet-Lite0 as ImageNet taught it, on half of the cores each",
+            "spread": "one seed; intervals are over queries",
+            "data": "CIFAR-10 (JPEG)",
+        }
+        | provenance()
+    )
+    jobs: dict[str, Callable[[], dict[str, Any]]] = {"before": before}
+    jobs |= {name: partial(run, name, options.epochs or EPOCHS[name]) for name in RECIPES}
+    names = [options.only] if options.only else list(jobs)
     with ProcessPoolExecutor(len(RECIPES), get_context("spawn")) as pool:
-        names = [options.only] if options.only else asked_for
-        if "before" in names:
-            names.remove("before")
-            record["before"] = before()
-            write_json(results, record)
-        asked = {pool.submit(run, name, options.epochs or EPOCHS[name]): name for name in names}
+        asked = {pool.submit(job): name for name, job in jobs.items() if name in names}
         for done in as_completed(asked):
             record[asked[done]] = done.result()
-            write_json(results, record)
+            write_json(ROOT / "results/thesis_imagenet.json", record)
 
 
 if __name__ == "__main__":

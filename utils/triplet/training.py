@@ -118,8 +118,10 @@ def train(
     else:
         rate = ConstantLR(adam, 1.0) if optimizer else OneCycleLR(adam, lr, steps)
     precision = Precision(model.device, half)
-    parts = {"module": module, "loss": learner, "optimizer": adam, "schedule": rate}
-    parts |= {"precision": precision}
+    parts = {
+        "module": module, "loss": learner, "optimizer": adam, "schedule": rate,
+        "precision": precision,
+    }  # fmt: skip
     run = _Run(model, parts, steps, seed, margin, held_out, checkpoint, began)
     every = every or max(1, steps // 20)
     module.train()
