@@ -3,9 +3,12 @@
     CIFAR10_DIR=… python -m recipes.cnn_photos            (about 2 minutes an epoch on 2 cores)
 
 Cosine cross-entropy plus semi-hard triplets, SGD with Nesterov momentum, flips, shifts and
-cutout. Of the training photos 2,000 are held out to choose by. Interrupted, it goes on from where
-it was. The test photos are looked at once, at the end. Writes models/cnn-photos.safetensors with
-its card, the embeddings of the test photos, and results/cnn_photos.json.
+cutout. Of the training photos 2,000 are held out to choose by: another seed replaces the one that
+ships if it finds more of them by over a standard error ("1 SE rule", Breiman et al. 1984), because
+a smaller gain is chance and half of the course is measured on these weights. Interrupted, it goes
+on from where it was. The test photos are looked at once, at the end. Writes results/cnn_photos.json
+and, if this seed ships, models/cnn-photos.safetensors with its card, and the embeddings of the test
+photos.
 """
 
 import argparse
@@ -140,6 +143,11 @@ def outcome(model: Embedder, history: History, photos: ImageSet) -> dict[str, An
     }
 
 
+def replaces(new: float, shipped: float) -> bool:
+    """Whether `new` of the held-out photos is more than `shipped` of them by a standard error."""
+    return new > shipped + (shipped * (1 - shipped) / HELD_OUT) ** 0.5
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--epochs", type=int, default=36)
@@ -151,28 +159,28 @@ def main() -> None:
     model, history = learn(learned, held_out, options.epochs, options.seed, options.device)
     photos = load_images("cifar10", "test")
     this = outcome(model, history, photos)
-    kept = measured("cnn_photos")
-    seeds = kept.get("seeds", {}) if kept["epochs"] == options.epochs else {}
-    seeds |= {str(options.seed): this}
-    spread = f"{len(seeds)} seeds, the best on {HELD_OUT} held-out training photos is shipped"
-    if this["validation"] == max(one["validation"] for one in seeds.values()):
+    compared, seed, kept = baselines(photos), str(options.seed), measured("cnn_photos")
+    seeds = (kept["seeds"] if kept["epochs"] == options.epochs else {}) | {seed: this}
+    shipped = kept["shipped"] if kept["shipped"] in seeds else seed
+    if replaces(this["validation"], seeds[shipped]["validation"]):
+        shipped = seed
+    if seed == shipped:
         save_compact(model.module, MODELS / "cnn-photos.safetensors")
         vectors = embed(load_model("cnn-photos"), photos, cache=False)
         save_embeddings(MODELS / "cifar10-test.npz", vectors, photos.labels, photos.classes)
         card = {
-            "recipe": f"python -m recipes.cnn_photos --epochs {options.epochs} "
-            f"--seed {options.seed}",
+            "recipe": f"python -m recipes.cnn_photos --epochs {options.epochs} --seed {seed}",
             "parameters": sum(p.numel() for p in model.module.parameters()),
             "licence": "Apache-2.0; trained on CIFAR-10, which its authors offer for research",
         }
         write_json(MODELS / "cnn-photos.json", record | card | this)
-    else:
-        this = seeds[max(seeds, key=lambda seed: seeds[seed]["validation"])]
     what = "leave-one-out retrieval among the 10,000 test photos, by class"
-    compared = baselines(photos) | {"cnn-photos": this["metrics"]}
-    compared |= {"flip averaged": this["flip averaged"]}
-    told = {"what": what, "spread": spread} | record | compared | {"seeds": seeds}
-    write_json(ROOT / "results/cnn_photos.json", told)
+    spread = f"{len(seeds)} seeds; another replaces the shipped one if it finds more of {HELD_OUT} "
+    spread += "held-out training photos by over a standard error"
+    compared |= {"cnn-photos": seeds[shipped]["metrics"]}
+    compared |= {"flip averaged": seeds[shipped]["flip averaged"]}
+    told = {"what": what, "spread": spread, "shipped": shipped} | record
+    write_json(ROOT / "results/cnn_photos.json", told | compared | {"seeds": seeds})
 
 
 if __name__ == "__main__":
