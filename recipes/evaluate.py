@@ -1,5 +1,6 @@
 """The figures that every recipe reports, and what they are compared with."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,3 +32,21 @@ def baselines(pictures: ImageSet, model: str = "cnn-photos") -> dict[str, Any]:
         "colour histogram": retrieval(colour_histogram(pictures), pictures.labels, "manhattan"),
         "untrained": retrieval(embed(untrained, pictures, cache=False), pictures.labels),
     }
+
+
+def over_seeds(tables: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The same nested table with the mean of each float over the seeds and, as `…_sd`, its standard
+    deviation as they estimate it (ddof 1); any other value is that of the first."""
+    merged: dict[str, Any] = {}
+    for key, first in tables[0].items():
+        values = [table[key] for table in tables]
+        if isinstance(first, dict):
+            merged[key] = over_seeds(values)
+        elif isinstance(first, float):
+            merged[key], merged[f"{key}_sd"] = (
+                float(np.mean(values)),
+                float(np.std(values, ddof=1)),
+            )
+        else:
+            merged[key] = first
+    return merged

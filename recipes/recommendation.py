@@ -8,10 +8,10 @@ Writes results/recommendation.json, which the deck of lesson 06 quotes.
 """
 
 from collections.abc import Iterator
-from functools import partial
 
 import numpy as np
 
+from recipes.evaluate import over_seeds
 from tools.record import provenance, write_json
 from utils import ROOT
 from utils.embed import embed
@@ -46,15 +46,6 @@ def users(
         theirs = np.flatnonzero(labels == taste)
         if len(theirs) >= LIKES[-1] + 2 * SHOWN:  # else too few for any answer to be all right
             yield taste, rng.choice(theirs, likes, replace=False)
-
-
-def over_seeds(runs: list[dict[str, float]]) -> dict[str, float]:
-    """Each number's mean over the runs, and its standard deviation as `_sd`."""
-    return {
-        key + end: float(how([run[key] for run in runs]))
-        for key in runs[0]
-        for end, how in (("", np.mean), ("_sd", partial(np.std, ddof=1)))
-    }
 
 
 def simulate(vectors: np.ndarray, labels: np.ndarray, likes: int, seed: int) -> dict[str, float]:

@@ -11,7 +11,8 @@ Writes results/variety.json.
 
 import numpy as np
 
-from recipes.recommendation import SEEDS, SHOWN, USERS, over_seeds, users
+from recipes.evaluate import over_seeds
+from recipes.recommendation import SEEDS, SHOWN, USERS, users
 from tools.record import provenance, write_json
 from utils import ROOT
 from utils.embed import embed

