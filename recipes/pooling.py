@@ -9,26 +9,26 @@ move is set beside the distance to the nearest other picture. Writes results/poo
 """
 
 import time
+from functools import partial
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from tools.record import provenance, write_json
 from utils import ROOT
 from utils.cnn import CompactCNN
 from utils.distances import nearest
-from utils.embedder import PHOTO_MEAN, PHOTO_STD, Preprocess
-from utils.images import load_images
+from utils.embedder import PHOTO_MEAN, PHOTO_STD, Embedder, Preprocess
+from utils.images import ImageSet, load_images
 from utils.metrics import recall_at_k
-from utils.triplet import cosine_cross_entropy, triplet_loss
+from utils.triplet import Batches, TripletAndCrossEntropy, balanced, flip_and_shift, train
 
 SIZE, WIDTHS, SEEDS, STEPS = 32, (16, 32, 48), 3, 300
-THINGS, EACH, PEAK, MARGIN = 48, 4, 3e-3, 0.2
+THINGS, EACH, PEAK = 48, 4, 3e-3
 SHIFTS = range(9)  # pixels of the network's input
-REACH = 4  # how far a training picture is shifted, where it is
+REACH = 4  # how far a training picture is shifted, where it is, in both directions
 
 
 def network(halving: str) -> CompactCNN:
@@ -42,32 +42,26 @@ def network(halving: str) -> CompactCNN:
     return model.to(memory_format=torch.channels_last)
 
 
-def train(model: CompactCNN, x: Tensor, labels: np.ndarray, seed: int, shifted: bool) -> None:
-    """Cross-entropy and triplets over the training things, augmented by flips, and shifts if so."""
-    rng = np.random.default_rng(seed)
-    things = [np.flatnonzero(labels == t) for t in range(labels.max() + 1)]
-    prototypes = nn.Parameter(torch.randn(len(things), model.dim))
-    weights = [p for p in model.parameters() if p.requires_grad] + [prototypes]
-    optimizer = torch.optim.AdamW(weights, PEAK, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK, STEPS)
-    for _ in range(STEPS):
-        chosen = rng.choice(len(things), THINGS, replace=False)
-        rows = np.concatenate([rng.choice(things[t], EACH, replace=False) for t in chosen])
-        target = torch.from_numpy(labels[rows])
-        flip = torch.from_numpy(rng.random(len(rows)) < 0.5)[:, None, None, None]
-        batch = torch.where(flip, x[rows].flip(3), x[rows])
-        if shifted:
-            left = int(rng.integers(0, 2 * REACH + 1))
-            batch = F.pad(batch, (REACH, REACH, 0, 0), mode="replicate")[..., left : left + SIZE]
-        with torch.autocast("cpu", torch.bfloat16):
-            vectors = model(batch.contiguous(memory_format=torch.channels_last))
-        vectors = F.normalize(vectors.float(), dim=1)
-        loss = cosine_cross_entropy(vectors, prototypes, target)
-        loss = loss + triplet_loss(vectors, target, MARGIN)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
+def learn(photos: ImageSet, halving: str, seed: int, reach: int) -> CompactCNN:
+    """Such a network after STEPS of cross-entropy and triplets, on pictures mirrored, and moved by
+    up to `reach` pixels."""
+    torch.manual_seed(seed)
+    preprocess, module = Preprocess(SIZE, PHOTO_MEAN, PHOTO_STD), network(halving)
+    module.whiten_from(preprocess(torch.from_numpy(photos.images[:2000])))
+    train(
+        Embedder("pooling", module.dim, "random", preprocess, module),
+        Batches(
+            photos,
+            preprocess,
+            balanced(photos.labels, THINGS, EACH, seed),
+            partial(flip_and_shift, by=reach),
+        ),
+        TripletAndCrossEntropy(len(photos.classes), module.dim),
+        STEPS,
+        lr=PEAK,
+        seed=seed,
+    )
+    return module
 
 
 @torch.inference_mode()
@@ -93,9 +87,8 @@ def measure(model: CompactCNN, x: Tensor, labels: np.ndarray) -> dict:
 
 def main() -> None:
     record, begin = provenance(), time.perf_counter()
-    preprocess = Preprocess(SIZE, PHOTO_MEAN, PHOTO_STD)
     training, held_out = load_images("scenes", "train"), load_images("scenes", "validation")
-    x, y = (preprocess(torch.from_numpy(some.images)) for some in (training, held_out))
+    x = Preprocess(SIZE, PHOTO_MEAN, PHOTO_STD)(torch.from_numpy(held_out.images))
     record |= {
         "what": "cosine distance that a sideways shift moves the embedding, over the mean distance "
         "to the nearest other picture; index = pixels of a 32-pixel input",
@@ -107,12 +100,9 @@ def main() -> None:
     for name in ("max", "average", "stride", "none", "max, shifted"):
         halving, _, shifted = name.partition(", ")
         runs = []
-        for seed in tqdm(range(SEEDS), name):
-            torch.manual_seed(seed)
-            model = network(halving)
-            model.whiten_from(x[:2000])
-            train(model.train(), x, training.labels, seed, bool(shifted))
-            runs.append(measure(model, y, held_out.labels))
+        for seed in range(SEEDS):
+            model = learn(training, halving, seed, REACH if shifted else 0)
+            runs.append(measure(model, x, held_out.labels))
         record[name] = {
             key: {
                 "mean": np.mean([run[key] for run in runs], axis=0).tolist(),
