@@ -1,18 +1,21 @@
 """The recipe of the thesis: a siamese ResNet trained by triplets on CIFAR-10.
 
     CIFAR10_DIR=… python -m recipes.thesis --minutes 20     (that recipe beside ours)
-    CIFAR10_DIR=… python -m recipes.thesis --explain 300    (why cells collapse: short runs)
+    CIFAR10_DIR=… python -m recipes.thesis --explain 120    (why cells collapse: short runs)
+    CIFAR10_DIR=… python -m recipes.thesis --readings 375   (what it leaves open: one epoch each)
     CIFAR10_DIR=… python -m recipes.thesis --grid 20 --workers 10    (its cells; wants a GPU)
 
 Almeida & Andrade 2022, "Sistema de busca reversa de imagens utilizando aprendizado por
-contraste", section 4.2: torchvision's ResNet-18, -34 or -50 from ImageNet weights, its last layer
+contraste", section 4.2: PyTorch, ResNet-18, -34 or -50 from ImageNet weights, its last layer
 replaced by one to 64, 128 or 512 numbers; pictures of 32×32 normalised by mean = std = 0.5 and
 not augmented; batches of 128; SGD at 0.1, momentum 0.9, weight decay 5e-4; 100 epochs, the rate
 times 0.1 after every tenth of them; triplet loss at margin .1, .3 or .5. The thesis does not say
 how triplets were chosen, nor whether the distance was squared (its formula has it squared), nor
-that embeddings had unit length (its scores say so). Without ImageNet's weights the network starts
-from random ones, and the results file says which. Writes results/thesis.json,
-thesis_collapse.json or thesis_grid.json.
+that embeddings had unit length (its scores suggest it), nor whether the network's entrance was
+ImageNet's (its remark that pictures shrink suggests it; the name of a file in its appendix B.1,
+resnet_cifar.py, suggests that it was not). Without ImageNet's weights the network starts from
+random ones, and the results file says which. Writes results/thesis.json, thesis_collapse.json,
+thesis_readings.json or thesis_grid.json.
 """
 
 import argparse
@@ -63,8 +66,12 @@ def device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def siamese(backbone: str, dim: int, seed: int) -> Embedder:
-    """torchvision's ResNet with a last layer to `dim` numbers, from ImageNet where it can be."""
+def siamese(backbone: str, dim: int, seed: int, entrance: str = "7×7") -> Embedder:
+    """torchvision's ResNet with a last layer to `dim` numbers, from ImageNet where it can be.
+
+    entrance : "7×7", ImageNet's, which makes 8×8 of 32×32; "3×3", that of a ResNet for CIFAR
+        (He et al. 2016, section 4.2), which keeps all places.
+    """
     torch.manual_seed(seed)
     weights: Any = torchvision.models.get_model_weights(backbone).DEFAULT
     file = Path(torch.hub.get_dir(), "checkpoints", weights.url.split("/")[-1])
@@ -75,6 +82,9 @@ def siamese(backbone: str, dim: int, seed: int) -> Embedder:
     except (ModelUnavailable, OSError):
         weights, module = None, torchvision.models.get_model(backbone)
     module.fc = nn.Linear(module.fc.in_features, dim)
+    if entrance == "3×3":
+        module.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
+        module.maxpool = nn.Identity()
     source = "downloaded" if weights else "random"
     module.to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
     return graphed(Embedder(backbone, dim, source, Preprocess(32, HALF, HALF), module), BATCH)
@@ -161,6 +171,17 @@ def explain(photos: ImageSet, held_out: ImageSet, steps: int, seeds: int) -> dic
     return table
 
 
+def readings(photos: ImageSet, held_out: ImageSet, steps: int) -> dict[str, Any]:
+    """What the thesis leaves open, in the first epochs of its hundred: the rate is never cut."""
+    table = {}
+    for entrance, mine in itertools.product(("7×7", "3×3"), (random_triplets, semi_hard)):
+        name, model = f"{entrance}, {mine.__name__}", siamese("resnet18", 64, 0, entrance)
+        history = by_thesis(model, photos, None, steps, mine=mine, cuts=False)
+        table[name] = told(model, history, held_out)
+        print(name, table[name]["recall_at_1"], history.cosine[-1], flush=True)
+    return table
+
+
 def cell(backbone: str, dim: int, margin: float, miner: str, epochs: int) -> dict[str, Any]:
     """One cell of the table, in a process of its own."""
     learned, held_out = split_photos(load_images("cifar10", "train"))
@@ -194,6 +215,7 @@ def main() -> None:
     parser.add_argument("--margin", type=float, default=0.1)
     parser.add_argument("--mine", choices=MINERS, default="semi-hard")
     parser.add_argument("--explain", type=int, metavar="STEPS")
+    parser.add_argument("--readings", type=int, metavar="STEPS")
     parser.add_argument("--grid", type=int, metavar="EPOCHS")
     parser.add_argument("--workers", type=int, default=1, help="cells of the grid side by side")
     options = parser.parse_args()
@@ -215,6 +237,13 @@ def main() -> None:
             "what": "ResNet-34, 512 numbers, margin .5: every combination of three suspects",
             "spread": f"{seeds} seeds, both listed",
         } | {"runs": explain(photos, held_out, options.explain, seeds)}
+    elif options.readings:
+        name = "thesis_readings"
+        record |= {
+            "what": "ResNet-18, 64 numbers, margin .1, on held-out training photos: two entrances "
+            f"and two miners, after the first {options.readings} steps, the rate not yet cut",
+            "spread": "one seed; intervals are over queries",
+        } | {"runs": readings(photos, held_out, options.readings)}
     else:
         name = "thesis"
         record |= {

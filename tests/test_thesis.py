@@ -48,6 +48,18 @@ def test_without_them_it_starts_from_random_ones_and_says_so(tmp_path, monkeypat
     assert one.digest == same.digest != other.digest
 
 
+@pytest.mark.parametrize(("entrance", "side"), [("7×7", 8), ("3×3", 32)])
+def test_its_entrance(entrance, side, tmp_path, monkeypatch, no_network):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    module, seen = siamese("resnet18", 64, seed=0, entrance=entrance).module, []
+    module.layer1.register_forward_pre_hook(lambda _, x: seen.append(x[0].shape[2:]))
+    assert module(torch.zeros(2, 3, 32, 32, device=next(module.parameters()).device)).shape == (
+        2,
+        64,
+    )
+    assert seen == [(side, side)]
+
+
 def test_its_pixels_run_from_minus_one_to_one(photos, tmp_path, monkeypatch, no_network):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     x = siamese("resnet18", 64, seed=0).preprocess(torch.from_numpy(photos.images))
