@@ -124,11 +124,27 @@ def test_a_training_that_was_cut_off_ends_as_if_it_had_not_been(digits, tmp_path
 def test_a_checkpoint_of_another_training_is_refused(digits, tmp_path):
     file = tmp_path / "digits.pt"
     learn(digits, network(), 4, checkpoint=file)
-    for model, steps in ((network(), 6), (network(seed=1), 4)):
+    for model, steps, lr in (
+        (network(), 6, 3e-3),
+        (network(seed=1), 4, 3e-3),
+        (network(), 4, 1e-3),
+    ):
         before = state(model)
         with pytest.raises(ValueError, match=r"digits\.pt belongs to another training.*delete it"):
-            learn(digits, model, steps, checkpoint=file)
+            learn(digits, model, steps, checkpoint=file, lr=lr)
         assert same(before, state(model))
+
+
+@pytest.mark.parametrize("kept", [b"", b"PK, cut off", "half"])
+def test_a_damaged_checkpoint_is_one_clear_sentence(digits, tmp_path, kept):
+    file, model = tmp_path / "digits.pt", network()
+    learn(digits, network(), 4, checkpoint=file)
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2] if kept == "half" else kept)
+    before = state(model)
+    with pytest.raises(ValueError, match=r"digits\.pt is damaged.*delete it to begin anew"):
+        learn(digits, model, 4, checkpoint=file)
+    assert same(before, state(model))
 
 
 def test_ctrl_c_keeps_the_best_weights(digits, capsys):
@@ -144,7 +160,8 @@ def test_ctrl_c_keeps_the_best_weights(digits, capsys):
     history = train(model, draw, triplet_loss, 40, held_out=held_out, every=4)
     assert history.interrupted and history.step == [4, 8, 12]
     assert same(kept[history.best_step], state(model))
-    assert "Stopped after 13 of 40 steps" in capsys.readouterr().out
+    told = f"Stopped after 13 of 40 steps; the weights are those of step {history.best_step}, "
+    assert told in capsys.readouterr().out
     assert not model.module.training
 
 
@@ -247,11 +264,32 @@ def test_a_loss_that_is_no_number_stops_the_training_and_says_where(
 
 
 @pytest.mark.parametrize(
-    "labels, told", [([3, 3, 3], "one class only"), ([0, 0, -1], "without a label")]
+    "labels, told",
+    [
+        ([3, 3, 3], "one class only"),
+        ([0, 0, -1], "without a label"),
+        ([0, 1, 2], "a single picture of each class"),
+    ],
 )
 def test_batches_without_triplets_are_refused(digits, labels, told):
-    with pytest.raises(ValueError, match=f"batch of step 0 holds pictures .*{told}"):
+    with pytest.raises(ValueError, match=f"batch of step 0 holds .*{told}"):
         train(network(), lambda _: (torch.zeros(3, 3, 8, 8), torch.tensor(labels)), triplet_loss, 5)
+
+
+def test_held_out_pictures_without_labels_are_refused_before_the_first_step(digits):
+    held_out, seen = digits[900:1000], []
+    held_out.labels[3] = -1
+    model = network()
+    draw = batches(digits[:900], model)
+    with pytest.raises(ValueError, match="held-out pictures have no label"):
+        train(model, lambda s: seen.append(s) or draw(s), triplet_loss, 5, held_out=held_out)
+    assert not seen
+
+
+def test_weights_that_break_in_the_last_step_are_told(digits):
+    huge = partial(torch.optim.SGD, lr=1e38)
+    with pytest.raises(TrainingDiverged, match=r"weights .* hold NaN"):
+        learn(digits, network(), 1, lambda *given: 1e9 * triplet_loss(*given), optimizer=huge)
 
 
 def thesis_sgd(weights):

@@ -249,6 +249,21 @@ def test_batch_hard_at_ties_finds_as_far_and_as_near(labels, seed):
         assert distances[anchors, ours].tolist() == distances[anchors, others].tolist()
 
 
+@given(some_labels, st.integers(0, 100))
+def test_semi_hard_at_ties_takes_a_negative_strictly_beyond_the_positive(labels, seed):
+    corners = torch.randint(3, (len(labels), 2), generator=torch.Generator().manual_seed(seed))
+    points, labels = corners.double(), torch.tensor(labels)
+    distances = torch.cdist(points, points)
+    miner = TripletMarginMiner(1e9, type_of_triplets="semihard", distance=euclidean())
+    beyond = {}  # of each anchor and positive, how far pytorch-metric-learning's negatives are
+    for a, p, n in torch.stack(miner(points, labels), 1).tolist():
+        beyond.setdefault((a, p), []).append(distances[a, n].item())
+    for a, p, n in torch.stack(semi_hard(distances, labels), 1).tolist():
+        assert p != a and labels[p] == labels[a] != labels[n]
+        farthest = distances[a][labels != labels[a]].max().item()
+        assert distances[a, n] == min(beyond.get((a, p), [farthest]))
+
+
 def test_batch_hard_keeps_its_order_in_single_precision_when_nearly_collapsed():
     generator = torch.Generator().manual_seed(0)
     vectors = F.normalize(1 + 0.01 * torch.randn(60, 8, generator=generator), dim=1)

@@ -1,6 +1,7 @@
 """Going on where an interrupted training stopped."""
 
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -13,17 +14,22 @@ def resume(
 ) -> dict[str, Any] | None:
     """Give each part the state it was kept with; the record kept beside, or None without a file.
 
-    Raises ValueError, and changes nothing, where the record was kept for something else than what
-    is `asked` now.
+    Raises ValueError, and changes nothing, for a damaged file, or where the record was kept for
+    something else than what is `asked` now.
     """
     if not path.exists():
         return None
-    kept = torch.load(path, map_location="cpu", weights_only=False)
-    record = kept["record"]
-    if asked is not None and record.get("asked") != asked:
+    try:
+        kept = torch.load(path, map_location="cpu", weights_only=True)
+        record = kept["record"]
+    except (RuntimeError, EOFError, UnpicklingError, KeyError, TypeError) as error:
         raise ValueError(
-            f"{path} belongs to another training ({record.get('asked')}, not {asked}); delete it "
-            "or name another file."
+            f"{path} is damaged or no checkpoint ({type(error).__name__}); delete it to begin anew."
+        ) from error
+    if asked is not None and (was := record.get("asked")) != asked:
+        raise ValueError(
+            f"{path} belongs to another training ({was}, not {asked}); delete it or name another "
+            "file."
         )
     for name, part in parts.items():
         part.load_state_dict(kept[name])

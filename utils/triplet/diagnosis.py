@@ -10,13 +10,20 @@ class TrainingDiverged(RuntimeError):
 
 
 def check_labels(labels: Tensor, step: int) -> None:
-    """Raise ValueError for a batch without labels or of one class."""
-    if len(labels) < 2 or labels.min() < 0 or labels.min() == labels.max():
-        told = "pictures without a label (−1)" if labels.min() < 0 else "pictures of one class only"
-        raise ValueError(
-            f"The batch of step {step} holds {told}, and a triplet needs two of one class and one "
-            "of another; `balanced(labels, classes, each)` makes batches that have them."
-        )
+    """Raise ValueError for a batch without labels, of one class, or of one picture a class."""
+    classes = len(labels.unique())
+    if len(labels) and labels.min() < 0:
+        told = "pictures without a label (−1)"
+    elif classes < 2:
+        told = "pictures of one class only"
+    elif classes == len(labels):
+        told = "a single picture of each class"
+    else:
+        return
+    raise ValueError(
+        f"The batch of step {step} holds {told}, and a triplet needs two of one class and one of "
+        "another; `balanced(labels, classes, each)` makes batches that have them."
+    )
 
 
 def check_weights(model: Embedder, step: int) -> None:

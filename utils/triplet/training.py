@@ -43,7 +43,7 @@ class History:
     step : steps done by then. loss : mean since the measurement before.
     recall : recall@1 on the held-out pictures; empty without them.
     cosine : mean cosine of all pairs of the batch (1: collapsed).
-    active : share of the batch's triplets within the margin.
+    active : share of the batch's triplets within the margin, by plain distances for any loss.
     best_step : when recall was best, the weights that were kept; None without held-out pictures.
     collapsed_at : the step when the alarm rang, or None. interrupted : stopped by Ctrl-C.
     seconds : by the clock. cpu_seconds : of all cores together. began : as `train` was given it;
@@ -106,8 +106,8 @@ def train(
 
     Raises
     ------
-    TrainingDiverged : the loss became NaN or infinite. ValueError : labels missing, a batch of one
-        class, or the checkpoint belongs to another training.
+    TrainingDiverged : the loss became NaN or infinite. ValueError : labels missing, a batch without
+        triplets, or the checkpoint is damaged or of another training.
     """
     module, learner = model.module, loss if isinstance(loss, nn.Module) else nn.Module()
     learner.to(model.device)
@@ -142,8 +142,7 @@ def train(
             if (step + 1) % every == 0 or step + 1 == steps:
                 run.measure(step + 1, vectors.detach(), labels)
     except KeyboardInterrupt:
-        run.history.interrupted = True
-        print(f"Stopped after {run.done + len(run.losses)} of {steps} steps.")
+        run.interrupted()
     finally:
         run.finish()
     return run.history
@@ -165,10 +164,17 @@ class _Run:
     ) -> None:
         self.model, self.parts, self.steps, self.margin = model, parts, steps, margin
         self.held_out, self.checkpoint = held_out, checkpoint
+        if held_out is not None and (held_out.labels < 0).any():
+            raise ValueError(
+                "Some held-out pictures have no label (−1), so that nobody knows what they should "
+                "find; take only pictures with labels, or none at all."
+            )
         self.history, self.losses = History(began=began or {}), list[float]()
         self.best: dict[str, Tensor] | None = None
         if checkpoint:
+            rule = parts["optimizer"]
             self.asked = {"steps": steps, "seed": seed, "begun from": model.digest}
+            self.asked["optimizer"] = f"{type(rule).__name__} {rule.defaults}"
             if kept := resume(checkpoint, parts, self.asked):
                 self.history, self.best = History(**kept["history"]), kept["best"]
         self.plot = LivePlot(steps, with_recall=held_out is not None)
@@ -186,6 +192,7 @@ class _Run:
         return progress(steps, "training", self.steps, initial=self.done)
 
     def measure(self, step: int, vectors: Tensor, labels: Tensor) -> None:
+        check_weights(self.model, step)
         history = self.history
         recall = None if self.held_out is None else self._ask(self.held_out, step)
         cosine, active = mean_cosine(vectors), active_share(vectors, labels, self.margin)
@@ -208,7 +215,6 @@ class _Run:
 
     def _ask(self, held_out: ImageSet, step: int) -> float:
         """recall@1 on the held-out pictures; keeps the weights if none were better."""
-        check_weights(self.model, step)
         module = self.model.module.eval()
         vectors = embed(self.model, held_out, cache=False)
         module.train()
@@ -231,6 +237,11 @@ class _Run:
                 CollapseWarning,
                 stacklevel=4,
             )
+
+    def interrupted(self) -> None:
+        self.history.interrupted, best = True, self.history.best_step
+        kept = f"; the weights are those of step {best}, which found most" if best else ""
+        print(f"Stopped after {self.done + len(self.losses)} of {self.steps} steps{kept}.")
 
     def finish(self) -> None:
         if self.best is not None:
