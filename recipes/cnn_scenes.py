@@ -101,8 +101,8 @@ def placed(
 
 
 def augment(x: Tensor) -> Tensor:
-    """Mirrored, moved by up to a sixteenth of a side, and with other colours."""
-    return mix_colours(flip_and_shift(x, x.shape[3] // 16), MIXING)
+    """Mirrored, moved by three pixels or a sixteenth of a side, and with other colours."""
+    return mix_colours(flip_and_shift(x, max(3, x.shape[3] // 16)), MIXING)
 
 
 def learn(steps: int, seed: int) -> tuple[Embedder, History]:

@@ -48,13 +48,18 @@ EPOCHS = {"thesis": 7, "ours": 5}
 Taught = tuple[Embedder, History]
 
 
-def thesis(photos: ImageSet, held_out: ImageSet, steps: int) -> Taught:
-    """Its recipe: the network whole, its last layer replaced, photos of 32×32."""
+def with_new_layer() -> Embedder:
+    """As the thesis begins: the network whole, its last layer replaced, photos of 32×32."""
     torch.manual_seed(0)
     module = from_imagenet()
     module.reset_classifier(DIM)
     module.to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
-    model = Embedder("siamese", DIM, "downloaded", Preprocess(32, HALF, HALF), module.eval())
+    return Embedder("siamese", DIM, "downloaded", Preprocess(32, HALF, HALF), module.eval())
+
+
+def thesis(photos: ImageSet, held_out: ImageSet, steps: int) -> Taught:
+    """Its recipe."""
+    model = with_new_layer()
     return model, by_thesis(model, photos, held_out, steps)
 
 
@@ -87,12 +92,17 @@ def run(name: str, epochs: int) -> dict[str, Any]:
 
 
 def before() -> dict[str, Any]:
-    """What ImageNet alone finds among the test photos, at the size that each recipe ends with."""
-    test, model, found = load_images("cifar10", "test"), begin(imagenet=True), {}
-    for side in (32, SIDE):
-        model = replace(model, preprocess=Preprocess(side, HALF, HALF))
-        found[str(side)] = retrieval(embed(model, test, cache=False), test.labels)
-    return found
+    """What ImageNet alone finds among the test photos, at the size that each recipe ends with, and
+    through the last layer that the thesis's begins with."""
+    test, maps = load_images("cifar10", "test"), begin(imagenet=True)
+    models = {
+        str(side): replace(maps, preprocess=Preprocess(side, HALF, HALF)) for side in (32, SIDE)
+    }
+    models["32, new layer"] = with_new_layer()
+    return {
+        name: retrieval(embed(model, test, cache=False), test.labels)
+        for name, model in models.items()
+    }
 
 
 def main() -> None:
