@@ -13,9 +13,9 @@ times 0.1 after every tenth of them; triplet loss at margin .1, .3 or .5. The th
 how triplets were chosen, nor whether the distance was squared (its formula has it squared), nor
 that embeddings had unit length (its scores suggest it), nor whether the network's entrance was
 ImageNet's (its remark that pictures shrink suggests it; the name of a file in its appendix B.1,
-resnet_cifar.py, suggests that it was not). Without ImageNet's weights the network starts from
-random ones, and the results file says which. Writes results/thesis.json, thesis_collapse.json,
-thesis_readings.json or thesis_grid.json.
+resnet_cifar.py, suggests that it was not); --mine and --entrance ask for other readings. Without
+ImageNet's weights the network starts from random ones, and the results file says which. Writes
+results/thesis.json, thesis_collapse.json, thesis_readings.json or thesis_grid.json.
 """
 
 import argparse
@@ -59,6 +59,7 @@ from utils.triplet.miners import Miner
 TRIED = 150  # steps that tell how many a machine makes in a minute, their slow beginning included
 BATCH, RATE, MOMENTUM, DECAY = 128, 0.1, 0.9, 5e-4
 HALF = (0.5, 0.5, 0.5)
+ENTRANCES = 7, 3  # sides of the first convolution
 MINERS = {"random": random_triplets, "semi-hard": semi_hard, "batch-hard": batch_hard}
 
 
@@ -66,11 +67,12 @@ def device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def siamese(backbone: str, dim: int, seed: int, entrance: str = "7×7") -> Embedder:
+def siamese(backbone: str, dim: int, seed: int, entrance: int = 7) -> Embedder:
     """torchvision's ResNet with a last layer to `dim` numbers, from ImageNet where it can be.
 
-    entrance : "7×7", ImageNet's, which makes 8×8 of 32×32; "3×3", that of a ResNet for CIFAR
-        (He et al. 2016, section 4.2), which keeps all places.
+    entrance : side of the first convolution: 7, ImageNet's, which makes 8×8 of 32×32 with the
+        pooling behind it; 3, that of a ResNet for CIFAR (He et al. 2016, section 4.2), which keeps
+        all places.
     """
     torch.manual_seed(seed)
     weights: Any = torchvision.models.get_model_weights(backbone).DEFAULT
@@ -82,7 +84,7 @@ def siamese(backbone: str, dim: int, seed: int, entrance: str = "7×7") -> Embed
     except (ModelUnavailable, OSError):
         weights, module = None, torchvision.models.get_model(backbone)
     module.fc = nn.Linear(module.fc.in_features, dim)
-    if entrance == "3×3":
+    if entrance == 3:
         module.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
         module.maxpool = nn.Identity()
     source = "downloaded" if weights else "random"
@@ -133,11 +135,11 @@ def told(model: Embedder, history: History, test: ImageSet) -> dict[str, Any]:
 
 
 def side_by_side(
-    minutes: float, margin: float, mine: Miner, photos: ImageSet, held_out: ImageSet
+    minutes: float, mine: Miner, photos: ImageSet, held_out: ImageSet
 ) -> dict[str, Any]:
     """The recipe of the thesis and ours on the same photos for the same time."""
     test, table = load_images("cifar10", "test"), {}
-    taught = partial(by_thesis, margin=margin, mine=mine)
+    taught = partial(by_thesis, mine=mine)
     tried = taught(siamese("resnet18", 64, 0), photos, None, TRIED)
     steps, model = int(TRIED * 60 * minutes / tried.seconds), siamese("resnet18", 64, 0)
     table["thesis"] = told(model, taught(model, photos, held_out, steps), test)
@@ -147,7 +149,7 @@ def side_by_side(
     epochs = int(60 * minutes / (tried.seconds * len(photos) / len(few)))
     table["ours"] = told(*learn(photos, held_out, epochs, 0, device()), test)
     table["ours"] |= {"epochs": epochs}
-    return table | {"minutes": minutes, "margin": margin, "miner": mine.__name__}
+    return table | {"minutes": minutes, "margin": 0.1, "miner": mine.__name__}
 
 
 def explain(photos: ImageSet, held_out: ImageSet, steps: int, seeds: int) -> dict[str, Any]:
@@ -174,23 +176,30 @@ def explain(photos: ImageSet, held_out: ImageSet, steps: int, seeds: int) -> dic
 def readings(photos: ImageSet, held_out: ImageSet, steps: int) -> dict[str, Any]:
     """What the thesis leaves open, in the first epochs of its hundred: the rate is never cut."""
     table = {}
-    for entrance, mine in itertools.product(("7×7", "3×3"), (random_triplets, semi_hard)):
-        name, model = f"{entrance}, {mine.__name__}", siamese("resnet18", 64, 0, entrance)
+    for entrance, mine in itertools.product(ENTRANCES, (random_triplets, semi_hard)):
+        name, model = (
+            f"{entrance}×{entrance}, {mine.__name__}",
+            siamese("resnet18", 64, 0, entrance),
+        )
         history = by_thesis(model, photos, None, steps, mine=mine, cuts=False)
         table[name] = told(model, history, held_out)
         print(name, table[name]["recall_at_1"], history.cosine[-1], flush=True)
     return table
 
 
-def cell(backbone: str, dim: int, margin: float, miner: str, epochs: int) -> dict[str, Any]:
+def cell(
+    backbone: str, dim: int, margin: float, miner: str, entrance: int, epochs: int
+) -> dict[str, Any]:
     """One cell of the table, in a process of its own."""
     learned, held_out = split_photos(load_images("cifar10", "train"))
-    model, steps = siamese(backbone, dim, 0), epochs * len(learned) // BATCH
+    model, steps = siamese(backbone, dim, 0, entrance), epochs * len(learned) // BATCH
     history = by_thesis(model, learned, held_out, steps, margin=margin, mine=MINERS[miner])
     return provenance() | told(model, history, load_images("cifar10", "test"))
 
 
-def grid(epochs: int, miner: str, workers: int, done: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def grid(
+    epochs: int, miner: str, entrance: int, workers: int, done: dict[str, Any]
+) -> Iterator[dict[str, Any]]:
     """The nine cells of ResNet-18, and the deepest that fell.
 
     Cells that are done are kept; yields all there are after each, so that nothing is lost.
@@ -203,7 +212,7 @@ def grid(epochs: int, miner: str, workers: int, done: dict[str, Any]) -> Iterato
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         missing = [name for name in asked if name not in done]
         missing.sort(key=lambda name: "ResNet-50" not in name)  # it takes longest
-        runs = {pool.submit(cell, *asked[name], miner, epochs): name for name in missing}
+        runs = {pool.submit(cell, *asked[name], miner, entrance, epochs): name for name in missing}
         for run in as_completed(runs):
             done = done | {runs[run]: run.result()}
             yield {name: done[name] for name in asked if name in done}
@@ -212,8 +221,8 @@ def grid(epochs: int, miner: str, workers: int, done: dict[str, Any]) -> Iterato
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=20)
-    parser.add_argument("--margin", type=float, default=0.1)
-    parser.add_argument("--mine", choices=MINERS, default="semi-hard")
+    parser.add_argument("--mine", choices=MINERS, default="semi-hard", help="not of --explain")
+    parser.add_argument("--entrance", type=int, choices=ENTRANCES, default=7, help="of the grid")
     parser.add_argument("--explain", type=int, metavar="STEPS")
     parser.add_argument("--readings", type=int, metavar="STEPS")
     parser.add_argument("--grid", type=int, metavar="EPOCHS")
@@ -223,11 +232,12 @@ def main() -> None:
     record["command"] = " ".join(["python -m recipes.thesis", *sys.argv[1:]])
     if options.grid:
         what = f"cells of Table 4.1, the schedule scaled to {options.grid} epochs"
-        asked = {"what": what, "spread": "one seed", "epochs": options.grid, "miner": options.mine}
+        asked = {"what": what, "spread": "one seed", "epochs": options.grid}
+        asked |= {"miner": options.mine, "entrance": options.entrance}
         path = ROOT / "results/thesis_grid.json"
         kept = measured("thesis_grid")
         done = kept["cells"] if all(kept.get(key) == asked[key] for key in asked) else {}
-        for cells in grid(options.grid, options.mine, options.workers, done):
+        for cells in grid(options.grid, options.mine, options.entrance, options.workers, done):
             write_json(path, record | asked | {"cells": cells})
         return
     photos, held_out = split_photos(load_images("cifar10", "train"))
@@ -251,7 +261,7 @@ def main() -> None:
             "spread": "one seed; intervals are over queries",
         }
         mine = MINERS[options.mine]
-        record |= side_by_side(options.minutes, options.margin, mine, photos, held_out)
+        record |= side_by_side(options.minutes, mine, photos, held_out)
     write_json(ROOT / f"results/{name}.json", record)
 
 

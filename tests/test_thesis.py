@@ -48,7 +48,7 @@ def test_without_them_it_starts_from_random_ones_and_says_so(tmp_path, monkeypat
     assert one.digest == same.digest != other.digest
 
 
-@pytest.mark.parametrize(("entrance", "side"), [("7×7", 8), ("3×3", 32)])
+@pytest.mark.parametrize(("entrance", "side"), [(7, 8), (3, 32)])
 def test_its_entrance(entrance, side, tmp_path, monkeypatch, no_network):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     module, seen = siamese("resnet18", 64, seed=0, entrance=entrance).module, []

@@ -244,20 +244,21 @@ def table_4_1() -> None:
 
 
 def duel() -> None:
-    """Our recipe and the thesis's for about the same time, and cells of its table."""
+    """Our recipe and the thesis's for about the same time, from both starts."""
     kept, again = measured("thesis"), measured("thesis_imagenet")
     ways = {
-        "our recipe, from ImageNet": again["ours"]["metrics"],
-        "its recipe, from ImageNet": again["thesis"]["metrics"],
-        "our recipe": kept["ours"],
-        "its recipe": kept["thesis"],
+        "random weights, our recipe": kept["ours"],
+        "ImageNet, our recipe": again["ours"]["metrics"],
+        "ImageNet alone, 64×64": again["before"]["64"],
+        "ImageNet alone, 32×32": again["before"]["32"],
+        "… through its new last layer": again["before"]["32, new layer"],
+        "ImageNet, its recipe": again["thesis"]["metrics"],
+        "random weights, its recipe": kept["thesis"],
     }
-    ways |= measured("thesis_grid")["cells"]
     values = {name: way["recall_at_1"] for name, way in ways.items()}
     whiskers = {name: way["recall_at_1_interval"] for name, way in ways.items()}
     unit = "leave-one-out top-1, CIFAR-10 (JPEG)"
     figure = show_bars(values, intervals=whiskers, unit=unit)
-    figure.set_figheight(4.4)
     larger(figure, 1.25)
     save(figure, "duel", f"{unit}: {percent(values)}")
 
