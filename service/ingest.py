@@ -66,7 +66,7 @@ def drawings() -> dict[str, Source]:
 
 
 def files(folder: Path) -> dict[str, Source]:
-    """The files below a folder, by path. Raises FileNotFoundError where there is no such folder."""
+    """The files below a folder, by path. Raises FileNotFoundError where there are none."""
     if not folder.is_dir():
         raise FileNotFoundError(f"There is no folder {str(folder)!r}; give one with pictures.")
     found = {}
@@ -76,6 +76,11 @@ def files(folder: Path) -> dict[str, Source]:
         relative = path.relative_to(folder)
         title = " ".join(relative.with_suffix("").parts)
         found[relative.as_posix()] = Source(title, stamp, partial(keep, str(path)))
+    if not found:  # a disk that is not mounted looks like this, and must not empty a gallery
+        raise FileNotFoundError(
+            f"There is no file in {str(folder)!r} or its sub-folders, so nothing was changed; give "
+            "a folder with pictures, or look whether its disk is there."
+        )
     return found
 
 

@@ -405,11 +405,23 @@ def test_a_folder_without_pictures_is_told(tmp_path, finished):
     shutil.copy(finished / "model.onnx", tmp_path / "model.onnx")
     with pytest.raises(FileNotFoundError, match="no folder"):
         make_gallery(str(tmp_path / "none"), folder=tmp_path)
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(FileNotFoundError, match="No picture"):
-        make_gallery(str(tmp_path / "empty"), folder=tmp_path)
+    (tmp_path / "photos").mkdir()
     with pytest.raises(FileNotFoundError, match=r"service\.ingest"):
-        open_gallery(tmp_path / "empty", Settings())
+        open_gallery(tmp_path / "photos", Settings())
+    (tmp_path / "photos" / "letter.txt").write_text("Dear cat,")
+    with pytest.warns(UserWarning, match="letter"), pytest.raises(FileNotFoundError, match="No pic"):
+        make_gallery(str(tmp_path / "photos"), folder=tmp_path)
+
+
+def test_a_folder_whose_disk_is_not_there_empties_no_gallery(album, finished, tmp_path, capsys):
+    photos, folder = tmp_path / "photos", shutil.copytree(finished, tmp_path / "gallery")
+    (photos / "sub-folder").mkdir(parents=True)
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    assert ingest.main([str(photos), "--gallery", str(folder)]) == 1
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1 and "no file in" in told and "nothing was changed" in told
+    assert before == {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    assert len(open_gallery(folder, Settings())) == 30
 
 
 def test_workers_in_front_of_qdrant_keep_nothing_themselves(album, finished, tmp_path):
