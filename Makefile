@@ -52,7 +52,7 @@ serve: $(VENV)/.course ## search from a page and over HTTP; IMAGES=path for your
 
 setup: $(VENV)/.course ## install the course into .venv and nothing else
 
-clean: ## remove the installation and everything cached
+clean: ## remove the installation and everything cached, but no gallery of the service
 	rm -rf $(VENV) slides/node_modules slides/build slides/pdf data/cache .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
 
 $(VENV)/.course: pyproject.toml

@@ -37,7 +37,7 @@ from utils import ROOT, replacing
 from utils.embedder import ModelUnavailable
 from utils.folder import UnreadablePicture, files_below, told_of_skipped
 
-GALLERIES = ROOT / "data" / "cache" / "galleries"
+GALLERIES = ROOT / "data" / "galleries"  # not in the cache: some of it may be nowhere else
 AT_ONCE = 256  # pictures between two notes of how far we are
 
 

@@ -13,6 +13,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from service.ingest import GALLERIES
 from utils import ROOT
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
@@ -79,6 +80,27 @@ def test_every_target_the_readme_names_exists():
     for page in ("README.md", "CONTRIBUTING.md"):
         for target in re.findall(r"`?make ([a-z-]+)`?", (ROOT / page).read_text("utf-8")):
             assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"{page}: make {target}"
+
+
+def ignored(*paths):
+    done = subprocess.run(["git", "check-ignore", *paths], cwd=ROOT, capture_output=True, text=True)
+    return done.stdout.split()
+
+
+def test_what_the_service_makes_leaves_the_tree_clean():
+    """The galleries of `make serve`, and what service/Dockerfile and template.yaml say to type."""
+    made = [str(GALLERIES.relative_to(ROOT) / "drawings-cnn" / "index.sqlite")]
+    made += ["gallery/model.onnx", ".aws-sam/build.toml", "samconfig.toml", "service/samconfig.toml"]
+    assert ignored(*made) == made
+    assert not ignored("service/gallery.py", "service/template.yaml")
+
+
+def test_make_clean_keeps_the_galleries():
+    """A picture that was added over HTTP is nowhere else."""
+    done = subprocess.run(["make", "-n", "clean"], cwd=ROOT, capture_output=True, text=True)
+    removed = [ROOT / word for word in done.stdout.split()[2:]]
+    assert ROOT / "data/cache" in removed
+    assert not {GALLERIES, *GALLERIES.parents} & {*removed}
 
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda path: path.stem)
