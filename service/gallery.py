@@ -1,5 +1,6 @@
 """The gallery: a network, an index and a store that belong together."""
 
+import re
 import threading
 from pathlib import Path
 
@@ -71,8 +72,10 @@ class Gallery:
                 raise missing[0]
 
 
-def open_gallery(folder: Path, settings: Settings) -> Gallery:
+def open_gallery(folder: Path, settings: Settings, any_network: bool = False) -> Gallery:
     """The gallery in a folder that `service.ingest` made, as the settings want it.
+
+    any_network : take an SQLite index of another network too, to embed its pictures anew.
 
     Raises FileNotFoundError where there is none, ValueError where its parts do not fit.
     """
@@ -81,13 +84,26 @@ def open_gallery(folder: Path, settings: Settings) -> Gallery:
             f"There is no gallery in {str(folder)!r}; make one with `python -m service.ingest`."
         )
     encoder = Encoder(folder / "model.onnx")
-    return Gallery(encoder, _index(folder, encoder, settings), _store(folder, settings))
+    index = _index(folder, encoder.digest, settings, any_network)
+    return Gallery(encoder, index, _store(folder, settings))
 
 
-def _index(folder: Path, encoder: Encoder, settings: Settings) -> Index:
-    if settings.qdrant_url:
-        return QdrantIndex(settings.qdrant_url, settings.collection, "euclidean", encoder.digest)
-    return SqliteIndex(folder / "index.sqlite", encoder.digest, read_only=not settings.token)
+def _index(folder: Path, network: str, settings: Settings, any_network: bool) -> Index:
+    if not settings.qdrant_url:
+        return SqliteIndex(folder / "index.sqlite", network, not settings.token, any_network)
+    name = collection_of(folder, settings)
+    try:
+        return QdrantIndex(settings.qdrant_url, name, "euclidean", network)
+    except ValueError as error:  # workers may be searching it, so it is left as it is
+        raise ValueError(
+            f"{error} To fill another collection set LOOKALIKE_COLLECTION to a new name and run "
+            "`python -m service.ingest` again; what was added over HTTP has to be added again."
+        ) from error
+
+
+def collection_of(folder: Path, settings: Settings) -> str:
+    """What the gallery's collection of Qdrant is called: as its folder, unless it was told."""
+    return settings.collection or re.sub(r"[^\w.-]", "-", folder.resolve().name)
 
 
 def _store(folder: Path, settings: Settings) -> Store:

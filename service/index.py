@@ -24,15 +24,18 @@ class SqliteIndex(ExactIndex):
     Parameters
     ----------
     path : the file; made where there is none. model : names the weights the vectors come from.
-    read_only : for a file system that cannot be written.
+    read_only : for a file system that cannot be written; the file has to be there.
+    any_model : take an index of another model too; `.model` then names that one.
 
     Raises
     ------
-    ValueError : another model's index, or no index at all. OSError : it is locked by another
-        process, or cannot be written.
+    ValueError : another model's index, or a file that is none. OSError : it is not there, is locked
+        by another process, or cannot be written.
     """
 
-    def __init__(self, path: Path, model: str = "", read_only: bool = False) -> None:
+    def __init__(
+        self, path: Path, model: str = "", read_only: bool = False, any_model: bool = False
+    ) -> None:
         super().__init__("euclidean", model)
         self._lock = threading.Lock()
         address = path.absolute().as_uri() + ("?mode=ro&immutable=1" if read_only else "")
@@ -44,19 +47,27 @@ class SqliteIndex(ExactIndex):
             rows = self._file.execute("SELECT id, vector FROM pictures ORDER BY place").fetchall()
         except sqlite3.DatabaseError as error:
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-            if path.exists() and code not in NO_INDEX:
+            if read_only and not path.exists():
+                raise FileNotFoundError(
+                    f"There is no index at {path}; make it with `python -m service.ingest`, or set "
+                    "QDRANT_URL to where it is."
+                ) from error
+            if code not in NO_INDEX:
                 raise OSError(
                     f"{path} cannot be opened for this ({error}); with LOOKALIKE_TOKEN it has to "
                     "be writable, and no other process may be changing it."
                 ) from error
+            notes = path.parent / "sources*.json"  # by which all files would pass for known
             raise ValueError(
-                f"{path} is not an index ({error}); build the gallery again."
+                f"{path} is not an index ({error}); delete it and {notes}, and make the gallery "
+                "again, to which what was added over HTTP has to be added again."
             ) from error
-        if kept != model:
+        if kept != model and not any_model:
             raise ValueError(
                 f"{path} was made by the model {kept!r}, not by {model!r}, and their vectors "
-                "cannot be compared; build the gallery again."
+                "cannot be compared; run `python -m service.ingest` again, which embeds all anew."
             )
+        self.model = kept
         if rows:
             vectors = np.frombuffer(b"".join(vector for _, vector in rows), np.float32)
             super().add([id for id, _ in rows], vectors.reshape(len(rows), -1))
@@ -99,6 +110,19 @@ class SqliteIndex(ExactIndex):
                 rows = [(id,) for id in gone]
                 self._file.executemany("DELETE FROM pictures WHERE id = ?", rows)
             super().remove(ids)
+
+    def renew(self, vectors: Any, model: str) -> None:
+        """Other vectors, by another model, for the same ids in their order; all or none."""
+        vectors = check_vectors(vectors)
+        with self._lock:
+            ids = self.ids
+            rows = [(vector.tobytes(), id) for id, vector in zip(ids, vectors, strict=True)]
+            with self._file:
+                self._file.executemany("UPDATE pictures SET vector = ? WHERE id = ?", rows)
+                self._file.execute("UPDATE about SET model = ?", (model,))
+            super().remove(ids)
+            super().add(ids, vectors)
+            self.model = model
 
     def search(
         self, queries: Any, k: int = 10, where: Where | None = None

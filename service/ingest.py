@@ -5,7 +5,8 @@
     python -m service.ingest --bucket NAME        the pictures to S3, as LOOKALIKE_BUCKET has it
 
 Run again, it looks only at files that are new or changed, and forgets those that are gone. Another
-bucket, or another collection of Qdrant, begins with all of them.
+bucket, or another collection of Qdrant, begins with all of them. After new weights it embeds anew
+all that the gallery holds.
 addresses.txt in the gallery's folder lists where each picture is found, in the order of the index
 (not with Qdrant, which knows no order).
 """
@@ -29,13 +30,14 @@ from PIL import Image
 from tqdm import tqdm
 
 from service.encoder import export
-from service.gallery import Gallery, open_gallery
+from service.gallery import Gallery, collection_of, open_gallery
 from service.index import SqliteIndex
 from service.pictures import encode, keep, name, shrink
 from service.settings import Settings
 from utils import ROOT, replacing
-from utils.embedder import ModelUnavailable
+from utils.embedder import MODELS, ModelUnavailable
 from utils.folder import UnreadablePicture, files_below, told_of_skipped
+from utils.models import SHIPPED
 
 GALLERIES = ROOT / "data" / "galleries"  # not in the cache: some of it may be nowhere else
 AT_ONCE = 256  # pictures between two notes of how far we are
@@ -87,32 +89,67 @@ def files(folder: Path) -> dict[str, Source]:
 def prepare(images: str | None, model: str | None, folder: Path | None = None) -> Path:
     """The folder of the gallery of a folder of pictures, or of the drawings, with its network.
 
-    model : for `load_model`; by default "cnn-photos" for a folder, "cnn" for the drawings.
+    model : for `load_model`; by default that of the gallery, and of a new one "cnn-photos" for a
+        folder, "cnn" for the drawings.
 
-    Raises ValueError for a gallery that was made with another model than is asked for.
+    Raises ValueError for a gallery that was made with another model, or of another folder, than is
+    asked for; ModelUnavailable for weights that are not here.
     """
     asked, model = model, model or ("cnn-photos" if images else "cnn")
     if folder is None:
         place = hashlib.blake2b(str(Path(images or "").resolve()).encode(), digest_size=4)
         kind = f"{Path(images).resolve().name}-{place.hexdigest()}" if images else "drawings"
         folder = GALLERIES / f"{kind}-{model}"
-    folder.mkdir(parents=True, exist_ok=True)
     note = folder / "model.txt"
-    if not (folder / "model.onnx").exists():
-        print(f"Writing {model} as ONNX, once …", flush=True)
-        with replacing(note) as half:
-            half.write_text(model, "utf-8")
-        export(model, folder / "model.onnx")
-    if asked and note.exists() and asked != (kept := note.read_text("utf-8")):
+    kept, _, written = note.read_text("utf-8").partition(" ") if note.exists() else ("", "", "")
+    if asked and kept and asked != kept:
         raise ValueError(f"{folder} was made with {kept}, not {asked}; name another gallery.")
+    _check_source(folder / "images.txt", images)
+    model = kept or model
+    weights = weights_of(model)
+    if not (folder / "model.onnx").exists() or weights != written:
+        print(f"Writing {model} as ONNX, once …", flush=True)
+        export(model, folder / "model.onnx")
+        with replacing(note) as half:  # last: else after a kill the old network would be kept
+            half.write_text(f"{model} {weights}".strip(), "utf-8")
     return folder
+
+
+def _check_source(note: Path, images: str | None) -> None:
+    """Note which pictures the gallery is of: those of another folder would take their place.
+
+    Raises ValueError where it is of others.
+    """
+    source = str(Path(images).resolve()) if images else "the course's drawings"
+    coding = ("utf-8", "surrogateescape")  # a path may be any bytes
+    if not note.exists():
+        note.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(note) as half:
+            half.write_text(source, *coding)
+    elif source != (kept := note.read_text(*coding)):
+        raise ValueError(
+            f"{note.parent} was made of {kept}, not of {source}; name another gallery, or delete "
+            f"{note} if they are the same pictures in another place."
+        )
+
+
+def weights_of(model: str) -> str:
+    """Names the weights that ship under a model's name, by their files: to load them takes seconds.
+
+    "" where a library brings them: those stay what they are.
+    """
+    path = MODELS / SHIPPED.get(model, model)
+    files = [path.with_suffix(".safetensors"), *sorted(path.glob("*"))]
+    read = [file.read_bytes() for file in files if file.is_file()]
+    return hashlib.blake2b(b"".join(read), digest_size=8).hexdigest() if read else ""
 
 
 def notes_of(folder: Path, settings: Settings) -> Path:
     """Where it is noted what has come from which file: for each place that can hold it, apart."""
     if not (settings.qdrant_url or settings.bucket):
         return folder / "sources.json"
-    place = f"{settings.qdrant_url} {settings.collection} {settings.bucket}"
+    collection = collection_of(folder, settings) if settings.qdrant_url else ""
+    place = f"{settings.qdrant_url} {collection} {settings.bucket}"
     digest = hashlib.blake2b(place.encode(), digest_size=4).hexdigest()
     return folder / f"sources-{digest}.json"
 
@@ -142,6 +179,29 @@ def fill(gallery: Gallery, notes: Path, sources: dict[str, Source]) -> list[str]
             _forget(gallery, before, known)
             _note(notes, known)
     return skipped
+
+
+def embed_anew(gallery: Gallery, index: SqliteIndex) -> None:
+    """Bring an index of another network in line with the gallery's, from the pictures in its store.
+
+    So what was added through the service stays. Raises FileNotFoundError where one is not there.
+    """
+    print(f"The network has changed: embedding {len(index):,} pictures anew …", flush=True)
+
+    def embedded(id: str) -> np.ndarray:
+        return gallery.encoder(keep(gallery.store.get(id)))
+
+    told = partial(tqdm, total=len(index), desc="embedding", delay=1, unit="picture", leave=False)
+    vectors = [np.empty((0, gallery.encoder.dim), np.float32)]
+    with ThreadPoolExecutor() as pool:
+        try:
+            vectors += told(pool.map(embedded, index.ids))
+        except KeyError as error:
+            raise FileNotFoundError(
+                f"The network has changed, and the picture {error} is not there to be embedded "
+                "anew; set LOOKALIKE_BUCKET to where it is, or name another gallery."
+            ) from error
+    index.renew(np.concatenate(vectors), gallery.encoder.digest)
 
 
 def _make(gallery: Gallery, told: tqdm, source: Source) -> tuple[str, np.ndarray] | str:
@@ -185,14 +245,16 @@ def make_gallery(
 ) -> Path:
     """The folder of a gallery made or brought up to date, ready for `open_gallery`.
 
-    Raises FileNotFoundError for no such folder of pictures, or none in it.
+    Raises FileNotFoundError for no such folder of pictures, or none in it; else as `prepare`.
     """
     images = os.path.expanduser(images or "")  # what `make serve IMAGES=~/x` leaves to us
     sources = files(Path(images)) if images else drawings()
     folder = prepare(images, model, folder)
     # whoever can run this may change the gallery
     settings = replace(settings or Settings(), token="ingest")
-    gallery = open_gallery(folder, settings)
+    gallery = open_gallery(folder, settings, any_network=True)
+    if isinstance(gallery.index, SqliteIndex) and gallery.index.model != gallery.encoder.digest:
+        embed_anew(gallery, gallery.index)
     notes = notes_of(folder, settings)
     skipped = fill(gallery, notes, sources)
     if skipped:

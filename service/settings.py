@@ -19,8 +19,8 @@ class Settings:
     origins : other sites whose pages may call the service ("*" for all); none by default.
     bucket : pictures lie in this S3 bucket; "" for the gallery's own folder.
     pictures_address : where browsers reach that bucket's pictures; by default through the service.
-    qdrant_url, collection : the index is this collection of a Qdrant server; "" for the gallery's
-        own file.
+    qdrant_url : of a Qdrant server that has the index; "" for the gallery's own file.
+    collection : its name there; "" for that of the gallery's folder.
     max_bytes : of a picture that is sent. max_pixels : of it decoded.
     queue : pictures received, waited for or looked at, at a time; further ones are answered 503.
     read_seconds : a request has to be there whole within them.
@@ -33,7 +33,7 @@ class Settings:
     bucket: str = ""
     pictures_address: str = ""
     qdrant_url: str = ""
-    collection: str = "pictures"
+    collection: str = ""
     max_bytes: int = 10 * MEGABYTE
     max_pixels: int = 50 * MEGABYTE
     queue: int = 32
@@ -68,6 +68,6 @@ class Settings:
             bucket=get("BUCKET"),
             pictures_address=get("PICTURES_ADDRESS"),
             qdrant_url=environment.get("QDRANT_URL", "").strip(),
-            collection=get("COLLECTION") or cls.collection,  # compose files hand on empty ones
+            collection=get("COLLECTION"),
             max_bytes=int(megabytes) * MEGABYTE,
         )

@@ -90,7 +90,12 @@ def ignored(*paths):
 def test_what_the_service_makes_leaves_the_tree_clean():
     """The galleries of `make serve`, and what service/Dockerfile and template.yaml say to type."""
     made = [str(GALLERIES.relative_to(ROOT) / "drawings-cnn" / "index.sqlite")]
-    made += ["gallery/model.onnx", ".aws-sam/build.toml", "samconfig.toml", "service/samconfig.toml"]
+    made += [
+        "gallery/model.onnx",
+        ".aws-sam/build.toml",
+        "samconfig.toml",
+        "service/samconfig.toml",
+    ]
     assert ignored(*made) == made
     assert not ignored("service/gallery.py", "service/template.yaml")
 

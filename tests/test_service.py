@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import os
+import re
 import shutil
 import sqlite3
 import tempfile
@@ -14,21 +15,24 @@ from dataclasses import replace
 import httpx
 import numpy as np
 import pytest
+from conftest import make_cnn
 from fastapi.testclient import TestClient
 from PIL import Image
 from qdrant_server import Server
 from service_server import KEY, TOKEN, serving
 
+import utils.models
 from service import __main__ as server
 from service import ingest
 from service.api import create_app
 from service.gallery import open_gallery
 from service.index import SqliteIndex
-from service.ingest import make_gallery
+from service.ingest import make_gallery, weights_of
 from service.models import EXAMPLE
 from service.pictures import SIDE, encode, keep, name
 from service.settings import Settings
-from utils.index import ExactIndex
+from utils.index import ExactIndex, QdrantIndex
+from utils.models import save_compact
 
 RNG = np.random.default_rng(0)
 
@@ -47,6 +51,18 @@ def post(client, data, **more):
 def client_of(folder, **settings):
     settings = Settings(**settings)
     return TestClient(create_app(open_gallery(folder, settings), settings))
+
+
+def network_of(gallery, folder):
+    """Begin a gallery with the network of another, which takes seconds to write."""
+    for part in ("model.onnx", "model.txt"):
+        shutil.copy(gallery / part, folder)
+
+
+def moved(album, folder, photos):
+    """The album in another place, as the gallery in `folder` is told."""
+    (folder / "images.txt").unlink()
+    return shutil.copytree(album, photos)
 
 
 @pytest.fixture(scope="module")
@@ -284,6 +300,20 @@ def test_an_index_that_is_none_or_of_another_model_is_refused(tmp_path):
     (tmp_path / "b").write_bytes(b"no database, this" * 100)
     with pytest.raises(ValueError, match="not an index"):
         SqliteIndex(tmp_path / "b", "one")
+    with pytest.raises(FileNotFoundError, match=r"no index at .*service\.ingest.*QDRANT_URL"):
+        SqliteIndex(tmp_path / "c", "one", read_only=True)
+
+
+def test_what_a_damaged_index_says_to_delete_lets_it_be_made_again(album, gallery_folder):
+    index = gallery_folder / "index.sqlite"
+    index.write_bytes(b"no database, this" * 100)
+    with pytest.raises(ValueError, match=r"delete it and \S+sources\*\.json, and make") as told:
+        make_gallery(str(album), folder=gallery_folder)
+    named = re.search(r"delete it and (\S+),", str(told.value))[1]
+    for path in [index, *gallery_folder.parent.glob(os.path.relpath(named, gallery_folder.parent))]:
+        path.unlink()
+    make_gallery(str(album), folder=gallery_folder)
+    assert len(open_gallery(gallery_folder, Settings())) == 30
 
 
 @pytest.mark.parametrize("fault", ["database is locked", "unable to open"])
@@ -322,9 +352,8 @@ def test_an_add_that_the_disk_refuses_is_no_add(tmp_path):
 
 
 def test_ingesting_again_looks_only_at_what_changed(album, finished, tmp_path, monkeypatch):
-    photos = shutil.copytree(album, tmp_path / "photos")
     folder = shutil.copytree(finished, tmp_path / "gallery")
-    read = []
+    photos, read = moved(album, folder, tmp_path / "photos"), []
     monkeypatch.setattr(ingest, "keep", lambda path: read.append(path) or keep(path))
     (photos / "even" / "Drawing 2.png").unlink()
     (photos / "new.png").write_bytes(picture_file())
@@ -344,8 +373,8 @@ def test_ingesting_again_looks_only_at_what_changed(album, finished, tmp_path, m
 
 
 def test_a_file_that_was_touched_moved_away_or_copied_keeps_its_picture(album, finished, tmp_path):
-    photos = shutil.copytree(album, tmp_path / "photos")
     folder = shutil.copytree(finished, tmp_path / "gallery")
+    photos = moved(album, folder, tmp_path / "photos")
     one, twin = photos / "even" / "Drawing 2.png", photos / "even" / "Drawing 2.bmp"
     Image.open(one).save(twin)
 
@@ -375,6 +404,65 @@ def test_a_gallery_keeps_the_model_that_it_was_made_with(album, tmp_path, capsys
     assert ingest.main(asked) == 0
 
 
+def test_a_gallery_keeps_to_the_folder_that_it_was_made_of(album, gallery_folder, tmp_path, capsys):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "other.png").write_bytes(picture_file())
+    for source in ([str(photos)], []):  # without a folder it is the course's drawings
+        assert ingest.main([*source, "--gallery", str(gallery_folder)]) == 1
+        told = capsys.readouterr().err
+        assert told.startswith(f"{gallery_folder} was made of {album}, not of ")
+        assert told.count("\n") == 1 and "images.txt if" in told
+        assert len(open_gallery(gallery_folder, Settings())) == 30
+    (album.parent / "link").symlink_to(album)
+    make_gallery(str(album.parent / "link"), folder=gallery_folder)
+
+
+@pytest.fixture
+def renewable(shipped, monkeypatch):
+    """Puts weights of its own in the place of those of cnn-photos."""
+    monkeypatch.setattr(ingest, "MODELS", utils.models.MODELS)
+    weights = utils.models.MODELS / "cnn-photos.safetensors"
+    return lambda seed, dim: save_compact(make_cnn(seed, dim), weights)
+
+
+def test_new_weights_are_taken_and_what_was_added_stays(album, tmp_path, renewable, capsys):
+    folder, file = tmp_path / "gallery", picture_file()
+    make_gallery(str(album), folder=folder)
+    with client_of(folder, token=TOKEN) as client:
+        added = client.post("/images", files={"image": file}, headers=KEY).json()
+    capsys.readouterr()
+    make_gallery(str(album), folder=folder)
+    assert capsys.readouterr().out == "", "the weights are those of before"
+
+    renewable(seed=5, dim=12)
+    store = open_gallery(folder, Settings()).store
+    data = store.get(added["id"])
+    store.delete(added["id"])
+    with pytest.raises(FileNotFoundError, match=rf"'{added['id']}' is not there.*LOOKALIKE_BUCKET"):
+        make_gallery(str(album), folder=folder)
+    with pytest.raises(ValueError, match=r"service\.ingest` again, which embeds all anew"):
+        open_gallery(folder, Settings())
+    store.put(added["id"], data)
+    capsys.readouterr()
+    make_gallery(str(album), folder=folder)
+    assert capsys.readouterr().out == "The network has changed: embedding 31 pictures anew …\n"
+
+    gallery = open_gallery(folder, Settings())
+    assert gallery.encoder.dim == 12 and len(gallery) == 31
+    again = [gallery.encoder(keep(gallery.store.get(id))) for id in gallery.index.ids]
+    np.testing.assert_array_equal(gallery.index.vectors, np.concatenate(again))
+    with client_of(folder) as client:
+        assert post(client, file, k=1).json()["results"] == {added["url"]: 0.0}
+
+
+def test_all_weights_that_ship_have_a_name_and_those_of_libraries_none():
+    names = [weights_of(model) for model in ("cnn", "cnn-photos", "vit", "efficientnet")]
+    assert len({*names}) == 4 and all(names)
+    assert weights_of("cnn") == weights_of("cnn-scenes")
+    assert weights_of("resnet50") == weights_of("vit-base") == ""
+
+
 def test_a_finished_gallery_is_not_filled_by_the_way(finished, album, capsys):
     with pytest.raises(SystemExit):
         server.main(["--gallery", str(finished), "--images", str(album)])
@@ -402,14 +490,17 @@ def test_a_folder_in_the_home_folder_is_found(album, gallery_folder, monkeypatch
 
 
 def test_a_folder_without_pictures_is_told(tmp_path, finished):
-    shutil.copy(finished / "model.onnx", tmp_path / "model.onnx")
+    network_of(finished, tmp_path)
     with pytest.raises(FileNotFoundError, match="no folder"):
         make_gallery(str(tmp_path / "none"), folder=tmp_path)
     (tmp_path / "photos").mkdir()
     with pytest.raises(FileNotFoundError, match=r"service\.ingest"):
         open_gallery(tmp_path / "photos", Settings())
     (tmp_path / "photos" / "letter.txt").write_text("Dear cat,")
-    with pytest.warns(UserWarning, match="letter"), pytest.raises(FileNotFoundError, match="No pic"):
+    with (
+        pytest.warns(UserWarning, match="letter"),
+        pytest.raises(FileNotFoundError, match="No pic"),
+    ):
         make_gallery(str(tmp_path / "photos"), folder=tmp_path)
 
 
@@ -427,7 +518,7 @@ def test_a_folder_whose_disk_is_not_there_empties_no_gallery(album, finished, tm
 def test_workers_in_front_of_qdrant_keep_nothing_themselves(album, finished, tmp_path):
     server = Server()
     settings = {"qdrant_url": server.url, "collection": "shared", "token": TOKEN}
-    shutil.copy(finished / "model.onnx", tmp_path)
+    network_of(finished, tmp_path)
     make_gallery(str(album), folder=tmp_path, settings=Settings(**settings))
     assert not (tmp_path / "index.sqlite").exists()
     with client_of(tmp_path, **settings) as one, client_of(tmp_path, **settings) as other:
@@ -457,9 +548,30 @@ def test_a_gallery_that_moves_to_qdrant_takes_its_pictures_along(album, gallery_
         gallery = open_gallery(gallery_folder, settings)
         assert len(gallery) == len(open_gallery(gallery_folder, Settings())) == 30
     assert [what for _, what, _ in qdrant.seen].count("points/delete") == 0
-    qdrant.client.delete_collection("pictures")
+    qdrant.client.delete_collection(gallery_folder.name)
     with pytest.raises(FileNotFoundError, match=r"removed since; delete .*sources-\w+\.json"):
         make_gallery(str(album), folder=gallery_folder, settings=settings)
+
+
+def test_two_galleries_on_one_qdrant_server_stay_two(album, finished, tmp_path, qdrant):
+    settings, single = Settings(qdrant_url=qdrant.url), tmp_path / "single"
+    single.mkdir()
+    (single / "picture.png").write_bytes(picture_file())
+    folders = {tmp_path / "one": album, tmp_path / "another: 2?": single}
+    for folder, images in folders.items():
+        folder.mkdir()
+        network_of(finished, folder)
+        make_gallery(str(images), folder=folder, settings=settings)
+    assert [len(open_gallery(folder, settings)) for folder in folders] == [30, 1]
+    collections = qdrant.client.get_collections().collections
+    assert {it.name for it in collections} == {"one", "another--2-"}, "Qdrant takes no : and no ?"
+
+
+def test_a_collection_of_another_network_is_left_and_the_way_out_told(finished, qdrant):
+    QdrantIndex(qdrant.url, finished.name, "euclidean", "older").add(["a"], np.eye(64)[:1])
+    with pytest.raises(ValueError, match=r"'older'.*LOOKALIKE_COLLECTION to a new name"):
+        open_gallery(finished, Settings(qdrant_url=qdrant.url))
+    assert len(open_gallery(finished, Settings(qdrant_url=qdrant.url, collection="new"))) == 0
 
 
 def test_a_worker_that_began_before_the_collection_was_there_answers(album, gallery_folder, qdrant):

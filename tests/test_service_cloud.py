@@ -81,7 +81,8 @@ def test_a_bucket_that_cannot_be_reached_is_a_matter_of_the_connection():
 
 
 def test_a_gallery_in_s3_is_ingested_searched_and_changed(s3, album, finished, tmp_path, capsys):
-    shutil.copy(finished / "model.onnx", tmp_path)
+    for part in ("model.onnx", "model.txt"):
+        shutil.copy(finished / part, tmp_path)
     assert main([str(album), "--gallery", str(tmp_path), "--bucket", "pictures"]) == 0
     assert not (tmp_path / "pictures").exists()
     settings = Settings(
