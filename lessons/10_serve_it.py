@@ -72,6 +72,7 @@ check("base64 makes a file a third larger", 1.3 < len(base64.b64encode(file)) / 
 # **FastAPI** calls a function of ours for each request. It needs a path, a method and the shape of what comes in; a page that describes it all comes for free. **uvicorn** listens at a port and hands requests to it. We start it in a thread of this notebook.
 
 # %%
+import socket
 import threading
 import time
 
@@ -95,15 +96,22 @@ def search(query: Query):
 
 
 # %%
-server = uvicorn.Server(uvicorn.Config(small, port=8765, log_level="critical"))
-threading.Thread(target=server.run, daemon=True).start()
-while not server.started:
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+port = free_port()
+server = uvicorn.Server(uvicorn.Config(small, port=port, log_level="critical"))
+thread = threading.Thread(target=server.run, daemon=True)
+thread.start()
+while thread.is_alive() and not server.started:
     time.sleep(0.05)
 
 # %%
-reply = httpx.post(
-    "http://127.0.0.1:8765/search", content=body, headers={"content-type": "application/json"}
-)
+address = f"http://127.0.0.1:{port}/search"
+reply = httpx.post(address, content=body, headers={"content-type": "application/json"})
 print(reply.status_code, list(reply.json()["results"])[:3])
 check("Over HTTP the same answer", list(reply.json()["results"]) == list(results))
 
@@ -114,7 +122,7 @@ check("Over HTTP the same answer", list(reply.json()["results"]) == list(results
 bad = {"a text": base64.b64encode(b"I am a picture.").decode(), "no base64": "?!", "nothing": ""}
 codes = {}
 for name, image in bad.items():
-    codes[name] = httpx.post("http://127.0.0.1:8765/search", json={"image": image}).status_code
+    codes[name] = httpx.post(address, json={"image": image}).status_code
 server.should_exit = True
 print(codes)
 check("Ten lines answer 500, as if the fault were ours", set(codes.values()) == {500})
@@ -123,25 +131,20 @@ check("Ten lines answer 500, as if the fault were ours", set(codes.values()) == 
 # A number from 500 on says: *our* fault, perhaps try again. But the fault is the sender's, and that has numbers from 400 on. Worse is what these lines would do with a picture of a gigabyte, and with a million pictures at once. A file of 50 kB that would unfold to 20,000 × 20,000 pixels (a **decompression bomb**) they refuse, again with 500: `read_picture` looks at the header first. A decoder without a limit would unfold it.
 #
 # ## 3 · The service
-# `service/` is the same idea with the rest in place. It checks the size before it reads, the format before it decodes, and the number of pixels before it unfolds them; it keeps no picture that it is asked with; the network runs by **ONNX Runtime**, which starts faster than torch. We start it as a process of its own, on a
-# small gallery in a temporary folder.
+# `service/` is the same idea with the rest in place. It checks the size before it reads, the format before it decodes, and the number of pixels before it unfolds them; it keeps no picture that it is asked with; the network runs by **ONNX Runtime**, which starts faster than torch. We give it a
+# small gallery in a temporary folder, which **ingestion** makes of a folder of pictures (section 7 looks inside), and start it as a process of its own.
 
 # %%
-import socket
 import tempfile
 from pathlib import Path
 
 from PIL import Image
 
-pictures = Path(tempfile.mkdtemp())
+place = Path(tempfile.mkdtemp())
+pictures, folder = place / "pictures", place / "gallery"
 for i in range(0, len(gallery), 5):
     (pictures / gallery.label_of(i)).mkdir(parents=True, exist_ok=True)
     Image.fromarray(gallery.images[i]).save(pictures / gallery.label_of(i) / f"{i}.png")
-with socket.socket() as probe:
-    probe.bind(("127.0.0.1", 0))
-    port = probe.getsockname()[1]
-home = f"http://127.0.0.1:{port}"
-network = "resnet50" if BIG else "cnn"
 
 # %%
 import os
@@ -150,16 +153,22 @@ import sys
 
 from utils import ROOT
 
-options = f"--port {port} --model {network} --images".split()
-command = [sys.executable, "-m", "service", *options, str(pictures)]
+network = "resnet50" if BIG else "cnn"
 ours = ("LOOKALIKE_", "QDRANT_")  # yours shall not reach into this lesson, nor it into yours
 own = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 settings = own | {"LOOKALIKE_TOKEN": "open sesame"}
-
+ingest = [sys.executable, "-m", "service.ingest", str(pictures)]
+ingest += ["--model", network, "--gallery", str(folder)]
+subprocess.run(ingest, cwd=ROOT, env=own, check=True, stdout=subprocess.DEVNULL)
 
 # %%
+port = free_port()
+home = f"http://127.0.0.1:{port}"
+command = [sys.executable, "-m", "service", "--gallery", str(folder), "--port", str(port)]
+
+
 def serve():
-    """Start the service on our pictures, and wait until it answers."""
+    """Start the service on our gallery, and wait until it answers."""
     process = subprocess.Popen(command, cwd=ROOT, env=settings, stdout=subprocess.DEVNULL)
     for _ in range(600):
         try:
@@ -345,13 +354,9 @@ process.wait()
 # ## 7 · A container and a handler
 # So far the service runs where we installed the course. To run elsewhere it needs three things: a gallery, a box to travel in, and somebody to call it.
 #
-# **The gallery** is made before anybody asks. **Ingestion** reads every picture once, embeds it, and puts what answering needs into one folder. *What will be the largest part of it?*
+# **The gallery** is made before anybody asks, as ours was in section 3: ingestion reads every picture once, embeds it, and puts what answering needs into one folder. *What is the largest part of it?*
 
 # %%
-folder = Path(tempfile.mkdtemp(), "gallery")
-options = f"--model {network} --gallery {folder}".split()
-ingest = [sys.executable, "-m", "service.ingest", str(pictures), *options]
-subprocess.run(ingest, cwd=ROOT, env=own, check=True, capture_output=True)
 sizes = {"pictures": 0} | {f.name: f.stat().st_size for f in folder.iterdir() if f.is_file()}
 sizes["pictures"] = sum(f.stat().st_size for f in folder.glob("*/*"))
 show_bars(
@@ -471,7 +476,7 @@ check("A billion are cheaper on standing servers", serverless(1e9) > standing(1e
 # A photo that somebody asks with shows faces, rooms, children, and its file may tell where it was taken. The rules that our service keeps, and that yours should:
 #
 # - what is asked with is not stored, not logged, and out of memory with the answer;
-# - what is added loses everything but its pixels, EXIF with the place included;
+# - what is added loses everything but its pixels, EXIF with the place included; but ingestion makes a picture's address of words of its file's path, and everybody reads them: rename `anna/knee.jpg` first;
 # - an embedding is *not* anonymous: it finds other pictures of the same thing or person, and some of the picture can be read back from it (lesson 01 read back a tint);
 # - whoever may add can remove, and removed means gone, from the index and from the disk (a browser that has just shown it may keep it for five minutes);
 # - other sites' pages cannot read its answers (**CORS** is closed until you open it), and without the token nobody can change anything.
