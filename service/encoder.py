@@ -14,6 +14,8 @@ class Encoder:
     ----------
     size : side in pixels of what the network takes. dim : length of an embedding.
     digest : names the network, so that an index and another's vectors are not mixed.
+
+    Raises ValueError for a damaged file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -23,7 +25,13 @@ class Encoder:
         options = SessionOptions()
         # one thread a picture: several at a time use the cores better than one on all of them
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self._session = InferenceSession(network, options, ["CPUExecutionProvider"])
+        try:
+            self._session = InferenceSession(network, options, ["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's own types have nothing in common
+            raise ValueError(
+                f"{path} is damaged ({type(error).__name__}); delete it and run "
+                "`python -m service.ingest` again."
+            ) from error
         self.size: int = self._session.get_inputs()[0].shape[1]
         self.dim: int = self._session.get_outputs()[0].shape[1]
         self.digest = hashlib.blake2b(network, digest_size=8).hexdigest()

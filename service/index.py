@@ -38,7 +38,7 @@ class SqliteIndex(ExactIndex):
     ) -> None:
         super().__init__("euclidean", model)
         self._lock = threading.Lock()
-        address = path.absolute().as_uri() + ("?mode=ro&immutable=1" if read_only else "")
+        address = path.absolute().as_uri() + ("?mode=ro" if read_only else "")
         try:
             self._file = sqlite3.connect(address, uri=True, check_same_thread=False)
             if not read_only:
@@ -55,7 +55,8 @@ class SqliteIndex(ExactIndex):
             if code not in NO_INDEX:
                 raise OSError(
                     f"{path} cannot be opened for this ({error}); with LOOKALIKE_TOKEN it has to "
-                    "be writable, and no other process may be changing it."
+                    "be writable, no other process may be changing it, and after a crash "
+                    "`python -m service.ingest` has to run once."
                 ) from error
             notes = path.parent / "sources*.json"  # by which all files would pass for known
             raise ValueError(

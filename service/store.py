@@ -83,19 +83,16 @@ class S3Store:
         return {"Bucket": self.bucket, "Key": f"images/{id}"}
 
     def put(self, id: str, data: bytes) -> None:
-        with _reached():
+        with _reached(id):
             self._client.put_object(**self._object(id), Body=data, ContentType=MEDIA_TYPE)
 
     def get(self, id: str) -> bytes:
-        try:
-            with _reached():
-                return self._client.get_object(**self._object(id))["Body"].read()
-        except self._client.exceptions.NoSuchKey as error:
-            raise KeyError(id) from error
+        with _reached(id):
+            return self._client.get_object(**self._object(id))["Body"].read()
 
     def delete(self, id: str) -> None:
-        self.get(id)  # S3 answers the same whether or not there was anything
-        with _reached():
+        with _reached(id):  # deleting alone answers the same whether or not there was anything
+            self._client.head_object(**self._object(id))
             self._client.delete_object(**self._object(id))
 
     def url(self, id: str) -> str:
@@ -103,12 +100,16 @@ class S3Store:
 
 
 @contextmanager
-def _reached() -> Iterator[None]:
-    """botocore's errors of the connection are none of Python's: say them as ConnectionError."""
-    from botocore.exceptions import ConnectionError as Unconnected
-    from botocore.exceptions import HTTPClientError
+def _reached(id: str) -> Iterator[None]:
+    """botocore's errors as KeyError, for no such picture, or else as ConnectionError."""
+    from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         yield
-    except (Unconnected, HTTPClientError) as error:
-        raise ConnectionError(str(error)) from error
+    except (BotoCoreError, ClientError) as error:
+        told = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
+        if told in ("NoSuchKey", "404"):
+            raise KeyError(id) from error
+        raise ConnectionError(
+            f"The pictures' bucket does not answer as it should: {error}"
+        ) from error

@@ -304,6 +304,29 @@ def test_an_index_that_is_none_or_of_another_model_is_refused(tmp_path):
         SqliteIndex(tmp_path / "c", "one", read_only=True)
 
 
+def test_an_index_cut_off_in_a_change_is_whole_again_once_it_may_be_written(tmp_path):
+    vectors = np.random.default_rng(0).normal(size=(100, 64)).astype(np.float32)
+    SqliteIndex(tmp_path / "index", "one").add([f"p{i}" for i in range(100)], vectors)
+    changing = sqlite3.connect(tmp_path / "index", isolation_level=None)
+    changing.execute("PRAGMA cache_size = 1")  # so that pages are written before the commit
+    changing.execute("BEGIN")
+    changing.execute("UPDATE pictures SET vector = zeroblob(256)")
+    (tmp_path / "cut").mkdir()
+    for part in ("index", "index-journal"):
+        shutil.copy(tmp_path / part, tmp_path / "cut")
+    changing.close()
+    with pytest.raises(OSError, match=r"after a crash `python -m service\.ingest` has to run once"):
+        SqliteIndex(tmp_path / "cut" / "index", "one", read_only=True)
+    found = SqliteIndex(tmp_path / "cut" / "index", "one")
+    np.testing.assert_array_equal(found.vectors, vectors)
+
+
+def test_a_damaged_network_is_one_clear_sentence(gallery_folder):
+    (gallery_folder / "model.onnx").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"model\.onnx is damaged .*delete it and run"):
+        open_gallery(gallery_folder, Settings())
+
+
 def test_what_a_damaged_index_says_to_delete_lets_it_be_made_again(album, gallery_folder):
     index = gallery_folder / "index.sqlite"
     index.write_bytes(b"no database, this" * 100)

@@ -80,6 +80,13 @@ def test_a_bucket_that_cannot_be_reached_is_a_matter_of_the_connection():
             ask("a-picture")
 
 
+def test_a_bucket_that_is_not_there_is_one_clear_sentence(s3, album, gallery_folder, capsys):
+    assert main([str(album), "--gallery", str(gallery_folder), "--bucket", "none-such"]) == 1
+    assert "bucket does not answer as it should: " in capsys.readouterr().err
+    with pytest.raises(ConnectionError, match="NoSuchBucket"):
+        S3Store("none-such").put("a-picture", b"one")
+
+
 def test_a_gallery_in_s3_is_ingested_searched_and_changed(s3, album, finished, tmp_path, capsys):
     for part in ("model.onnx", "model.txt"):
         shutil.copy(finished / part, tmp_path)
