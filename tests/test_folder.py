@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -103,6 +104,12 @@ READABLE = {
         deep_png(DEEP[..., None] + np.zeros(3, np.uint16)),
         rgb(np.round(DEEP / 257).astype(np.uint8)),
     ),
+    "12 bits in a 16-bit TIFF": (
+        encode(DEEP // 16, "tiff"),
+        rgb(np.round((DEEP // 16) * (255 / 4095)).astype(np.uint8)),
+    ),
+    "8 bits in a 16-bit PNG": (deep_png(GREY.astype(np.uint16)), rgb(GREY)),
+    "8 bits in a 32-bit TIFF": (encode(GREY.astype(np.int32), "tiff"), rgb(GREY)),
     "float TIFF": (
         encode(RAMP, "tiff"),
         rgb(np.round((RAMP.astype(float) + 3) / 10 * 255).astype(np.uint8)),
@@ -215,6 +222,14 @@ def test_a_file_is_the_same_by_path_by_text_and_by_bytes(tmp_path):
         np.testing.assert_array_equal(read_picture(source, 8), COLOUR)
 
 
+def premultiplied_grey():
+    """A TIFF of grey with its alpha multiplied in, which Pillow opens and cannot convert."""
+    plain = encode(Image.new("LA", (8, 8)), "tiff")
+    kind = struct.pack("<HHI", 338, 3, 1)  # ExtraSamples: one number of 16 bits follows
+    assert plain.count(kind + b"\2\0") == 1
+    return plain.replace(kind + b"\2\0", kind + b"\1\0")
+
+
 @cache
 def bomb(side):
     return encode(Image.new("1", (side, side)))
@@ -231,6 +246,7 @@ BAD = {
     "cut.png": (lambda: encode(COLOUR)[:-60], "damaged"),
     "cut.jpg": (lambda: JPEG[: len(JPEG) // 2], "damaged"),
     "corrupt.png": (lambda: bytes(FLIPPED), "damaged"),
+    "odd.tif": (premultiplied_grey, "its mode La cannot become RGB: conversion from La"),
     "bomb.png": (lambda: bomb(20_000), "million"),
     "just over.png": (lambda: bomb(9_500), "million"),
 }
@@ -371,6 +387,41 @@ def test_pillows_own_warnings_about_a_damaged_file_are_not_passed_on(tmp_path):
         warnings.simplefilter("always")
         load_images(tmp_path)
     assert len(said) == 1 and "cut.tif" in str(said[0].message)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="who may enter a folder is told otherwise there")
+@pytest.mark.parametrize("rights", [0o000, 0o444])  # 444: its names may be listed, no more
+def test_a_folder_that_may_not_be_entered_is_listed_among_the_skipped(mixed, rights, monkeypatch):
+    shutil.rmtree(mixed / "b")
+    (mixed / "b").mkdir()
+    (mixed / "b/one.png").write_bytes(encode(COLOUR))
+    (mixed / "b").chmod(rights)
+    monkeypatch.chdir(mixed)  # for a path that nobody else's shut folders stand in
+    told = r"Skipped 1 file that .*: b \(may not be read\)$"
+    with nobody(), pytest.warns(UserWarning, match=told):
+        pictures = load_images(".", size=8)
+    (mixed / "b").chmod(0o755)  # or it could not be cleared away
+    assert list(pictures.ids) == ["a/deep/er/one.jpg", "top.webp"]
+
+
+def test_links_to_folders_are_followed_and_each_folder_is_read_once(tmp_path):
+    folder = tmp_path / "pictures"
+    for name in ("pictures/b/own.png", "elsewhere/deep/far.png", "elsewhere/.hidden/no.png"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encode(COLOUR))
+    for link, to in {
+        "a": folder / "b",  # has its own place
+        "b/circle": folder,
+        "holiday": tmp_path / "elsewhere",
+        "twice": tmp_path / "elsewhere",
+        "itself": folder / "itself",
+        "gone": tmp_path / "nowhere",
+    }.items():
+        (folder / link).symlink_to(to, target_is_directory=True)
+    pictures = load_images(folder, size=8)
+    assert list(pictures.ids) == ["b/own.png", "holiday/deep/far.png"]
+    assert list(pictures.classes) == ["b", "holiday"]
 
 
 @pytest.mark.filterwarnings("ignore:Skipped")

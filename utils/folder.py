@@ -37,7 +37,7 @@ def open_picture(source: Path | str | bytes, least: int | None = None) -> Image.
     Raises
     ------
     UnreadablePicture : empty, truncated, corrupt, not a picture, over MAX_PIXELS pixels, a file
-        that may not be read, or HEIC where pillow-heif is not installed.
+        or folder that may not be read, or HEIC where pillow-heif is not installed.
     """
     file = io.BytesIO(source) if isinstance(source, bytes) else Path(source)
     try:
@@ -60,7 +60,7 @@ def open_picture(source: Path | str | bytes, least: int | None = None) -> Image.
         raise
     except UnidentifiedImageError as error:
         raise UnreadablePicture(_told_of_unknown(source)) from error
-    except PermissionError as error:
+    except (PermissionError, IsADirectoryError) as error:  # a folder: see files_below
         raise UnreadablePicture("may not be read") from error
     except Image.DecompressionBombError as error:
         raise UnreadablePicture(
@@ -92,31 +92,69 @@ def read_picture(source: Path | str | bytes, size: int) -> np.ndarray:
 
 
 def to_rgb(picture: Image.Image) -> Image.Image:
-    """Any mode to RGB: 16-bit and float are scaled to 8 bits, transparency goes on white."""
+    """Any mode to RGB: 16-bit and float are scaled to 8 bits, transparency goes on white.
+
+    Raises UnreadablePicture for what Pillow cannot turn into RGB.
+    """
+    try:
+        picture = _eight_bits(picture)
+        if picture.has_transparency_data:
+            picture = picture.convert("RGBA")
+            white = Image.new("RGBA", picture.size, "white")
+            picture = Image.alpha_composite(white, picture)
+        return picture.convert("RGB")
+    except Exception as error:  # a mode without a way to RGB, such as "La"; too little memory
+        why = str(error) or type(error).__name__
+        raise UnreadablePicture(f"its mode {picture.mode} cannot become RGB: {why}") from error
+
+
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    """Whole numbers and floats as greys of 0 to 255; every other mode as it is.
+
+    Many cameras and microscopes keep 8 or 12 bits in files of 16, which do not say so. The white
+    of whole numbers is therefore the least of 255, 4,095 and 65,535 that the brightest fits in.
+    """
     if picture.mode.startswith("I"):  # I;16 and its kin; convert() would clip them at 255
-        values = np.asarray(picture, dtype=np.float64) / 257
-        picture = Image.fromarray(values.clip(0, 255).round().astype(np.uint8))
+        values = np.asarray(picture, dtype=np.float64)
+        white = next((most for most in (255, 4095) if values.max() <= most), 65_535)
+        values = values.clip(0, white) * (255 / white)
     elif picture.mode == "F":  # no range is agreed on: stretch what is there
         values = np.asarray(picture, dtype=np.float64)
         values = np.where(np.isfinite(values), values, 0)
         low, high = values.min(), values.max()
         values = (values - low) * (255 / (high - low) if high > low else 0)
-        picture = Image.fromarray(values.round().astype(np.uint8))
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        white = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(white, picture)
-    return picture.convert("RGB")
+    else:
+        return picture
+    return Image.fromarray(values.round().astype(np.uint8))
 
 
 def files_below(folder: Path) -> list[Path]:
-    """Every file below `folder` that is not hidden, in the order of their paths."""
-    return [
-        path
-        for path in sorted(folder.rglob("*"))
-        if os.path.isfile(path)  # unlike Path's it stands folders that may not be entered
-        and not any(part[0] == "." for part in path.relative_to(folder).parts)
-    ]
+    """Every file below `folder` that is not hidden, in the order of their paths.
+
+    Links are followed, but each folder is looked into once, however many lead to it or around in a
+    circle: at its own place where that is below `folder`, else at the first link. A folder that may
+    not be entered is given like a file: whoever reads it is told that it may not be read.
+    """
+    found: list[Path] = []
+    links: list[Path] = []
+    folders, seen = [folder], set()
+    while folders or links:
+        place = (folders or links).pop(0)  # links last, so that a folder's own place comes first
+        real = os.path.realpath(place)
+        if real in seen:
+            continue
+        seen.add(real)
+        try:
+            names = sorted(os.listdir(os.path.join(place, ".")))  # ".": to be entered, not listed
+        except PermissionError:
+            found.append(place)
+            continue
+        paths = [place / name for name in names if not name.startswith(".")]
+        found += [path for path in paths if os.path.isfile(path)]
+        for path in paths:
+            if os.path.isdir(path):  # unlike Path's it stands links to what may not be seen
+                (links if path.is_symlink() else folders).append(path)
+    return sorted(found)
 
 
 def read_folder(folder: Path, size: int) -> tuple[np.ndarray, list[str], list[str]]:
