@@ -9,7 +9,7 @@ import pytest
 
 from utils import ROOT
 from utils.distances import nearest
-from utils.index import ExactIndex, FaissIndex
+from utils.index import ExactIndex, FaissIndex, QdrantIndex
 from utils.index.synthetic import intrinsic_dimension, synthetic_vectors
 
 N, DIM = 3_000, 16
@@ -164,12 +164,17 @@ def test_a_file_with_a_wrong_byte_is_refused_or_right(kind, tmp_path):
     assert refused > 10
 
 
-def test_a_file_of_another_engine_is_refused(tmp_path):
+def test_a_file_of_another_engine_is_refused_and_what_reads_it_named(tmp_path):
     filled("flat", 10).save(tmp_path / "flat")
-    exact = ExactIndex()
+    exact = ExactIndex(model="m1")
+    exact.add(["a"], VECTORS[:1])
     exact.save(tmp_path / "exact")
-    for load, name in ((FaissIndex.load, "exact"), (ExactIndex.load, "flat")):
-        with pytest.raises(ValueError, match=f"{name}.* is not a whole index"):
+    for load, name, reader in (
+        (FaissIndex.load, "exact", "ExactIndex.load reads it; a new index .* its ids and vectors"),
+        (ExactIndex.load, "flat", "FaissIndex.load reads it"),
+        (QdrantIndex.load, "flat", "FaissIndex.load reads it"),
+    ):
+        with pytest.raises(ValueError, match=f"{name}' is an index of another engine: {reader}"):
             load(tmp_path / name)
 
 

@@ -146,9 +146,10 @@ class ExactIndex:
 
         Raises
         ------
-        FileNotFoundError : no such file. ValueError : not a whole index, or another model's.
+        FileNotFoundError : no such file. ValueError : not a whole index, or another engine's or
+            model's.
         """
-        with reading(path, model) as found:
+        with reading(path, model, "vectors") as found:
             about = found["about"]
             index = cls(about["metric"], about["model"])
             if found["ids"] or len(found["vectors"]):

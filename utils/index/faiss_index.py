@@ -235,7 +235,7 @@ class FaissIndex:
     @classmethod
     def load(cls, path: str | Path, model: str | None = None) -> "FaissIndex":
         """As `ExactIndex.load`."""
-        with reading(path, model) as found:
+        with reading(path, model, "engine") as found:
             about = found["about"]
             index = cls(about["kind"], about["metric"], about["model"], **about["knobs"])
             index.payload = dict(about["payload"])

@@ -10,6 +10,11 @@ import numpy as np
 
 from utils import writing
 
+READ_BY = {  # by the array that is in such files alone
+    "vectors": "ExactIndex.load reads it; a new index of any engine can add its ids and vectors",
+    "engine": "FaissIndex.load reads it; for another engine embed the pictures again",
+}
+
 
 def write(path: str | Path, about: dict[str, Any], ids: list[str], **arrays: np.ndarray) -> None:
     """Write an index to one file; one already there stays until the new one is on the disk."""
@@ -20,21 +25,32 @@ def write(path: str | Path, about: dict[str, Any], ids: list[str], **arrays: np.
         np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
+class OfAnotherEngine(ValueError):
+    """A whole index that another engine wrote; the message says what reads it."""
+
+
 @contextmanager
-def reading(path: str | Path, model: str | None) -> Iterator[dict[str, Any]]:
+def reading(path: str | Path, model: str | None, needed: str) -> Iterator[dict[str, Any]]:
     """What `write` wrote: "about", "ids" and the arrays; whatever fails meanwhile is told of it.
+
+    needed : the array that the engine's files are known by, one of `READ_BY`.
 
     Raises
     ------
-    FileNotFoundError : no such file. ValueError : not a whole index, or not made by `model`.
+    FileNotFoundError : no such file. ValueError : not a whole index, another engine's, or not made
+        by `model`.
     """
     try:
         with np.load(path) as file:
             found = {key: file[key] for key in file}
         texts = {key: json.loads(found[key].tobytes()) for key in ("about", "ids")}
+        if other := [READ_BY[key] for key in READ_BY if key in found and needed not in found]:
+            raise OfAnotherEngine(f"{str(path)!r} is an index of another engine: {other[0]}.")
         yield found | texts
     except FileNotFoundError as error:
         raise FileNotFoundError(f"There is no index at {str(path)!r}; save one first.") from error
+    except OfAnotherEngine:
+        raise
     except Exception as error:  # what a damaged file makes of zip, JSON and NumPy is any type
         raise ValueError(
             f"{str(path)!r} is not a whole index ({error}); it was cut short or is something "

@@ -234,7 +234,7 @@ class QdrantIndex:
         ------
         FileNotFoundError, ValueError : as `ExactIndex.load`; the collection holds pictures already.
         """
-        with reading(path, model) as found:
+        with reading(path, model, "vectors") as found:
             ids, vectors = found["ids"], found["vectors"]
             about, notes = found["about"], found["about"]["payload"]
         index = cls(place, collection, about["metric"], about["model"])
