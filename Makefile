@@ -5,7 +5,9 @@ LESSON ?= 00_start_here
 LAB_FLAGS ?=
 IMAGES ?=
 SIZE ?=
-PORT ?= 8000
+MODEL ?=
+PORT ?=
+CHOSEN = $(if $(MODEL),--model "$(MODEL)") $(if $(PORT),--port $(PORT))
 DECKS = slides/node_modules/.ready
 INSTALL = $(if $(shell command -v uv),uv pip install --python $(BIN)/python,$(BIN)/python -m pip install)
 NEWS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}
@@ -20,7 +22,7 @@ lab: $(VENV)/.course ## open the course in JupyterLab (sets itself up the first 
 	$(BIN)/jupyter lab --LabApp.extension_manager=readonly $(LAB_FLAGS) notebooks/$(LESSON).ipynb
 
 app: $(VENV)/.course ## open the search app on its own page; on your pictures: make app IMAGES=path
-	$(BIN)/python -m utils.app $(if $(IMAGES),"$(IMAGES)") $(if $(SIZE),--size $(SIZE))
+	$(BIN)/python -m utils.app $(if $(IMAGES),"$(IMAGES)") $(if $(SIZE),--size $(SIZE)) $(CHOSEN)
 
 test: $(VENV)/.dev $(DECKS) lint ## check everything: style, types, generated files, code, every notebook
 	$(BIN)/python -m tools.build --check
@@ -48,7 +50,7 @@ slides-pdf: $(VENV)/.dev $(DECKS) ## print every deck into slides/pdf/ (needs Ch
 	$(BIN)/python -m tools.slides --pdf
 
 serve: $(VENV)/.course ## search from a page and over HTTP; IMAGES=path for your own folder
-	$(BIN)/python -m service --port $(PORT) $(if $(IMAGES),--images "$(IMAGES)")
+	$(BIN)/python -m service $(if $(IMAGES),--images "$(IMAGES)") $(CHOSEN)
 
 setup: $(VENV)/.course ## install the course into .venv and nothing else
 

@@ -20,6 +20,7 @@ from tools.serving import app_served, free_port, served
 from tools.slides import browser
 from utils import ROOT
 from utils.app import Search, SearchApp
+from utils.app import __main__ as starter
 from utils.app.query import PAPER, card
 from utils.app.screen import MOST_BYTES
 from utils.app.search import DISLIKE
@@ -834,3 +835,25 @@ def test_what_is_not_there_is_said_before_anything_is_served(wrong, word, tmp_pa
     assert told.returncode != 0
     assert word in told.stderr
     assert "Traceback" not in told.stderr
+
+
+@pytest.mark.parametrize(
+    "images, model",
+    [([], "cnn"), (["emoji"], "cnn"), (["cifar10"], "cnn-photos"), (["train/cat"], "cnn-photos"),
+     (["train/cat", "--model=vit"], "vit")],
+)  # fmt: skip
+def test_drawings_are_compared_by_one_network_and_photos_by_another(
+    images, model, tmp_path, monkeypatch
+):
+    for split in ("train", "test"):
+        (tmp_path / split / "cat").mkdir(parents=True)
+        Image.new("RGB", (32, 32)).save(tmp_path / split / "cat" / "one.png")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["utils.app", *images])
+    for name in ("PICTURES", "MODEL", "PAIR", "JUPYTER_PATH"):  # which main() leaves to the page
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("CIFAR10_DIR", str(tmp_path))
+    asked = []
+    monkeypatch.setattr(starter, "serve", lambda *_, **__: asked.append(os.environ["MODEL"]))
+    starter.main()
+    assert asked == [model]

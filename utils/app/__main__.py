@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from utils.embedder import ModelUnavailable
-from utils.images import SPLITS, DatasetUnavailable, load_images
+from utils.images import DatasetUnavailable, load_images
 from utils.models import load_model
 from utils.words import load_dual_encoder
 
@@ -18,10 +18,13 @@ HERE = Path(__file__).parent
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m utils.app", description=__doc__)
     parser.add_argument(
-        "images", nargs="?", default="scenes", help="a folder of pictures, or scenes, emoji"
+        "images",
+        nargs="?",
+        default="scenes",
+        help="a folder, or scenes, emoji, cifar10",
     )
     parser.add_argument(
-        "--model", help="a name for load_model; by default cnn-photos for a folder, else cnn"
+        "--model", help="a name for load_model; by default cnn for drawings, else cnn-photos"
     )
     parser.add_argument(
         "--size", type=int, default=64, help="pixels that pictures are read at; resnet50 likes 224"
@@ -46,7 +49,8 @@ def main() -> None:
             sys.exit(str(error))
         print(f"{pictures}; the page opens at http://localhost:{asked.port}, Ctrl-C ends it.")
         os.environ["PICTURES"] = str(kept)
-        os.environ["MODEL"] = asked.model or ("cnn" if asked.images in SPLITS else "cnn-photos")
+        drawings = asked.images in ("scenes", "emoji")
+        os.environ["MODEL"] = asked.model or ("cnn" if drawings else "cnn-photos")
         is_folder = Path(asked.pair).is_dir()
         os.environ["PAIR"] = str(Path(asked.pair).resolve()) if is_folder else asked.pair
         os.environ["JUPYTER_PATH"] = os.pathsep.join(
