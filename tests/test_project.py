@@ -3,7 +3,9 @@
 import ast
 import importlib.metadata
 import json
+import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -31,7 +33,8 @@ def tracked():
 
 def test_conda_and_pip_users_get_the_same_ranges():
     conda = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))["dependencies"]
-    named = {re.split(r"[<>=]", line)[0]: line for line in conda if isinstance(line, str)}
+    assert all(isinstance(line, str) for line in conda)  # conda's pip refuses options, as --no-deps
+    named = {re.split(r"[<>=]", line)[0]: line for line in conda}
     ranges = {CONDA_NAMES.get(k, k) + line[len(k) :] for k, line in named.items()}
     project = PYPROJECT["project"]
     wanted = {*project["dependencies"], *project["optional-dependencies"]["lab"], "pip"}
@@ -106,6 +109,24 @@ def test_make_clean_keeps_the_galleries():
     removed = [ROOT / word for word in done.stdout.split()[2:]]
     assert ROOT / "data/cache" in removed
     assert not {GALLERIES, *GALLERIES.parents} & {*removed}
+
+
+@pytest.mark.parametrize(
+    ("target", "given", "run"),
+    [
+        ("app", [], "-m utils.app"),
+        ("app", ["MODEL=resnet50", "SIZE=224"], "-m utils.app --size 224 --model resnet50"),
+        ("app", ["IMAGES=my pictures", "PORT=9000"], "-m utils.app 'my pictures' --port 9000"),
+        ("serve", [], "-m service"),
+        ("serve", ["MODEL=resnet50", "PORT=9000"], "-m service --model resnet50 --port 9000"),
+    ],
+)
+def test_make_passes_on_what_it_is_given_and_nothing_else(target, given, run):
+    around = {k: v for k, v in os.environ.items() if k not in {"IMAGES", "MODEL", "PORT", "SIZE"}}
+    told = subprocess.run(
+        ["make", "-n", target, *given], cwd=ROOT, capture_output=True, text=True, env=around
+    )
+    assert shlex.split(told.stdout.splitlines()[-1])[1:] == shlex.split(run)
 
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda path: path.stem)
