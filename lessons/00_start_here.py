@@ -336,7 +336,7 @@ show_neighbours(
     mine,
     found[some],
     apart[some],
-    title=f"{len(some)} of the {len(mine)} pictures in {folder.name}/, and their nearest",
+    title=f"{len(some)} of the {len(mine)} pictures in {mine.name}/, and their nearest",
 )
 
 # %% [markdown]
