@@ -21,11 +21,12 @@ from tools.slides import browser
 from utils import ROOT
 from utils.app import Search, SearchApp
 from utils.app import __main__ as starter
-from utils.app.query import PAPER, card
-from utils.app.screen import MOST_BYTES
+from utils.app.query import PAPER, Query, card
+from utils.app.screen import MOST_BYTES, explained
 from utils.app.search import DISLIKE
 from utils.embed import embed
 from utils.embedder import ModelUnavailable
+from utils.explain import Why
 from utils.folder import UnreadablePicture
 from utils.images import load_images
 from utils.models import load_model
@@ -303,6 +304,45 @@ def test_likes_are_kept_while_words_are_asked(screen):
     assert screen.answers.ids == screen.search.recommend([liked]).ids
     screen.back.click()
     assert screen.words.text == "red fruit"
+
+
+def test_a_double_click_adds_one_picture(screen, scenes):
+    screen._dropped("mine.png", png(scenes.images[0]))
+    screen.name.value = "pear"
+    screen.add.click()
+    screen.add.click()
+    assert len(screen.search) == len(scenes) + 1
+    screen.undo.click()
+    assert len(screen.search) == len(scenes)
+
+
+@pytest.mark.parametrize("how", ["back", "trail"])
+def test_a_double_click_on_the_way_back_is_one(screen, how):
+    before = screen.answers.ids
+    screen._tool("open", before[0])
+    for _ in range(2):
+        if how == "back":
+            screen.back.click()
+        else:
+            screen.trail._handle_custom_msg({"event": "open", "id": "0"}, [])
+    assert screen.answers.ids == before and screen.back.disabled
+
+
+@pytest.mark.parametrize(
+    ("shares", "told"),
+    [
+        ([0.5, 0.2, 0.1, 0.1], "cosine of 0.90: a quarter of the 4 places in a gives 0.50 of it, "
+         "the rest 0.40."),
+        ([0.5, -0.2, -0.1, -0.2], "cosine of 0.00: a quarter of the 4 places in a gives 0.50 of "
+         "it, the rest -0.50."),
+        ([0.1, -0.2, -0.1, -0.2], "cosine of -0.40: a quarter of the 4 places in a gives 0.10 of "
+         "it, the rest -0.50."),
+    ],
+)  # fmt: skip
+def test_why_is_true_of_a_cosine_of_any_sign(scenes, shares, told):
+    a, b = (Query("", image, name) for image, name in zip(scenes.images[:2], "ab", strict=True))
+    shares = np.array(shares).reshape(2, 2)
+    assert told in explained(a, b, Why(shares, shares, exact=True))
 
 
 @pytest.mark.parametrize("event", ["like", "dislike"])

@@ -70,7 +70,8 @@ class SearchApp(Screen):
             (self.recommend, self._recommend),
             (self.clear, self._forget),
         ):
-            button.on_click(lambda _, do=do: do())
+            # of a double click the second half comes when the first has disabled the button
+            button.on_click(lambda it, do=do: None if it.disabled else do())
         for widget, do in (
             (self.path, self._typed),
             (self.find, self._found),
@@ -101,6 +102,8 @@ class SearchApp(Screen):
         self._answer()
 
     def _return(self, place: int) -> None:
+        if place >= len(self._trail):
+            return  # the second half of a double click
         self._query, self._trail = self._trail[place], self._trail[:place]
         self._answer()
 

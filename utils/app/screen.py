@@ -88,10 +88,10 @@ def explained(query: Query, other: Query, why: Why) -> str:
     pair = ((query, why.first), (other, why.second))
     figures = "".join(figure(spotlight(q.image, shares), q.name, 150) for q, shares in pair)
     shares = np.sort(why.first, axis=None)[::-1]
-    quarter = shares[: len(shares) // 4].sum() / shares.sum()
+    most, rest = (part.sum() for part in np.split(shares, [len(shares) // 4]))
     told = (
         f"Bright places give most to their cosine of {shares.sum():.2f}: a quarter of the "
-        f"{len(shares)} places in {query.name} gives {quarter:.0%} of it."
+        f"{len(shares)} places in {query.name} gives {most:z.2f} of it, the rest {rest:z.2f}."
         if why.exact
         else "A transformer has no shares of places; bright are the patches with a close match in "
         f"the other picture. On average the best match has a cosine of {shares.mean():.2f}."
