@@ -60,7 +60,7 @@ class FaissIndex:
             raise ValueError(f"There is no kind {kind!r}; choose one of: {', '.join(KNOBS)}.")
         check_index_metric(metric, ("cosine", "euclidean"))
         for name, value in knobs.items():
-            least = {"nlist": 0, "M": 2}.get(name, 1)
+            least = {"nlist": 0, "M": 2, "train_at": 2}.get(name, 1)  # one vector has no code words
             if name not in KNOBS[kind] or value < least:
                 raise ValueError(
                     f"{kind!r} has the knobs {KNOBS[kind]}, whole numbers from "
@@ -99,7 +99,7 @@ class FaissIndex:
         if not ids:
             return
         m = self.knobs.get("m", 1)
-        if m < 1 or rows.shape[1] % m:
+        if rows.shape[1] % m:
             raise ValueError(f"m must divide the {rows.shape[1]} numbers of a vector, not {m}.")
         self._put(ids, np.ascontiguousarray(rows, np.float32))
         if payload is not None:
