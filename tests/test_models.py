@@ -13,7 +13,14 @@ from torchvision.models import ResNet50_Weights, resnet50
 import utils.models
 from utils.cnn import CompactCNN, Headed, Residual
 from utils.embed import embed
-from utils.embedder import Embedder, ModelUnavailable, Preprocess, feature_maps
+from utils.embedder import (
+    Embedder,
+    ModelUnavailable,
+    Preprocess,
+    feature_maps,
+    kept_from_hub,
+    require_reachable,
+)
 from utils.models import (
     HEAD,
     HEADED,
@@ -322,6 +329,19 @@ def test_resnet50_without_a_network_fails_with_one_sentence(tmp_path, monkeypatc
         load_model("resnet50")
     assert str(tmp_path) in str(caught.value) and "\n" not in str(caught.value)
     assert not list(tmp_path.rglob("*.pth"))
+
+
+def test_no_proxy_alone_is_no_proxy(monkeypatch, no_network):
+    monkeypatch.setenv("no_proxy", "localhost")
+    with pytest.raises(ModelUnavailable, match=r"It is not on this machine and a\.example"):
+        require_reachable("https://a.example/x", "It", "or not")
+
+
+def test_the_hub_is_asked_where_hf_endpoint_names_it(monkeypatch, no_network, tmp_path):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://mirror.example:8080")
+    with pytest.raises(ModelUnavailable, match=r"mirror\.example cannot be reached"):
+        kept_from_hub("some/model", "or not")
 
 
 @pytest.fixture(scope="module")

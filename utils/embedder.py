@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 import numpy as np
@@ -161,23 +162,24 @@ def kept_from_hub(name: str, instead: str) -> bool:
 
     Raises ModelUnavailable where it is neither here nor within reach.
     """
-    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub import constants, try_to_load_from_cache
 
     config = try_to_load_from_cache(name, "config.json")
     beside = Path(config).parent.iterdir() if isinstance(config, str) else ()
     here = any(file.suffix in (".safetensors", ".bin") for file in beside)
     if not here:  # transformers itself would wait for minutes before it gives up
-        require_reachable("https://huggingface.co/", name, instead)
+        require_reachable(constants.ENDPOINT, name, instead)  # HF_ENDPOINT may name a mirror
     return here
 
 
 def require_reachable(url: str, title: str, instead: str) -> None:
     """Fail at once, and in one sentence, where a download could not work."""
-    host = url.split("/")[2]
-    if getproxies():  # the proxy reaches what we cannot
+    place = urlsplit(url)
+    host, port = place.hostname, place.port or {"http": 80}.get(place.scheme, 443)
+    if getproxies().keys() & {place.scheme, "all"}:  # the proxy reaches what we cannot
         return
     try:
-        socket.create_connection((host, 443), timeout=3).close()
+        socket.create_connection((host, port), timeout=3).close()
     except OSError as error:
         raise ModelUnavailable(
             f"{title} is not on this machine and {host} cannot be reached ({error}); connect to "
