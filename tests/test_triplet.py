@@ -264,6 +264,16 @@ def test_semi_hard_at_ties_takes_a_negative_strictly_beyond_the_positive(labels,
         assert distances[a, n] == min(beyond.get((a, p), [farthest]))
 
 
+def test_batch_hard_tells_large_labels_apart_that_single_precision_does_not():
+    distances = torch.cdist(*[torch.tensor([[0.0], [1.0], [3.0], [7.0]])] * 2)
+    small = torch.tensor([0, 0, 1, 1])
+    for large in (2**24 + small, 2**62 + small, -(2**40) - small):
+        for found, expected in zip(
+            batch_hard(distances, large), batch_hard(distances, small), strict=True
+        ):
+            assert found.tolist() == expected.tolist()
+
+
 def test_batch_hard_keeps_its_order_in_single_precision_when_nearly_collapsed():
     generator = torch.Generator().manual_seed(0)
     vectors = F.normalize(1 + 0.01 * torch.randn(60, 8, generator=generator), dim=1)

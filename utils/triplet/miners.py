@@ -44,7 +44,9 @@ def batch_hard(distances: Tensor, labels: Tensor) -> Triplets:
     """
     # One matrix serves both: negatives as they are, the picture itself beyond, positives on top.
     reach = 2 * distances.amax().item() or 1.0  # no more than that, or small ones are rounded off
-    row = labels.float()
+    row = labels.float()  # compared fastest, but 2²⁴ and 2²⁴ + 1 are one
+    if not row.to(labels.dtype).equal(labels):
+        row = labels.unique(return_inverse=True)[1].float()
     ranked = torch.eq(row[:, None], row, out=torch.empty_like(distances))
     torch.add(distances, ranked, alpha=2 * reach, out=ranked).fill_diagonal_(reach)
     positives, negatives = ranked.argmax(1), ranked.argmin(1)
