@@ -1,5 +1,7 @@
 """Backgrounds: found and removed through rembg with a network made here."""
 
+import tracemalloc
+
 import numpy as np
 import onnx
 import pytest
@@ -157,6 +159,16 @@ def test_true_masks_can_be_used_instead(pictures):
     masks = np.zeros((2, 64, 64), np.uint8)
     assert (remove_background(pictures, masks=masks).images == 255).all()
     assert (remove_background(pictures, masks=masks + 255).images == pictures.images).all()
+
+
+def test_many_pictures_take_little_more_memory_than_they_are():
+    pixels, masks = np.zeros((1000, 64, 64, 3), np.uint8), np.zeros((1000, 64, 64), np.uint8)
+    pictures = ImageSet(pixels, np.zeros(1000, int), ["a"], [str(i) for i in range(1000)])
+    tracemalloc.start()
+    remove_background(pictures, masks=masks)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 2 * pixels.nbytes
 
 
 def test_masks_that_do_not_fit_and_an_unknown_colour_are_refused(pictures):

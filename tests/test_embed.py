@@ -1,5 +1,6 @@
 """Embeddings: what the network says, kept on disk without ever being mixed up."""
 
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -255,6 +256,15 @@ def test_a_colour_histogram_is_numpys(bins, seed):
     for row, image in zip(found, images, strict=True):
         counts, _ = np.histogramdd(image.reshape(-1, 3), edges)
         np.testing.assert_allclose(row, counts.ravel() / 63, atol=1e-6)
+
+
+def test_colours_are_counted_in_less_memory_than_the_pictures_are():
+    pixels = np.zeros((1000, 64, 64, 3), np.uint8)
+    tracemalloc.start()
+    colour_histogram(pixels)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < pixels.nbytes
 
 
 def save_sample(labels=(0, 1, 2, 1, 0), name="cifar10-test"):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rembg.sessions.base import BaseSession
 
 SIDE = 64  # pixels; what the shipped network looks at
+BLOCK = 64  # pictures that something is pasted behind at a time
 
 
 def load_session(name: str = "background", path: Path | None = None) -> "BaseSession":
@@ -160,9 +161,11 @@ def remove_background(
             f"Pictures of shape {pictures.images.shape} need uint8 masks of "
             f"{pictures.images.shape[:3]}, but these are {masks.dtype} of {masks.shape}."
         )
-    cover = masks[..., None].astype(np.float32) / 255
-    plain = _plain(pictures.images, behind)
-    images = (cover * pictures.images + (1 - cover) * plain).round().astype(np.uint8)
+    images = np.empty_like(pictures.images)
+    for start in range(0, len(images), BLOCK):  # for in float32 all at once are large
+        part = slice(start, start + BLOCK)
+        cover, given = masks[part, ..., None].astype(np.float32) / 255, pictures.images[part]
+        images[part] = (cover * given + (1 - cover) * _plain(given, behind)).round()
     return replace(pictures, images=images, masks=masks, name=f"{pictures.name} on {behind}")
 
 

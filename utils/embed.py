@@ -113,11 +113,12 @@ def colour_histogram(pictures: ImageSet | np.ndarray, bins: int = 4) -> np.ndarr
     pictures : an ImageSet, or uint8 N×H×W×3.
     """
     pixels = pixels_of(pictures)
-    n = len(pixels)
-    level = pixels.astype(np.int64) * bins // 256
-    box = (level[..., 0] * bins + level[..., 1]) * bins + level[..., 2]
-    box = box.reshape(n, -1) + np.arange(n)[:, None] * bins**3
-    counts = np.bincount(box.ravel(), minlength=n * bins**3).reshape(n, -1)
+    level = (np.arange(256) * bins // 256).astype(np.min_scalar_type(bins**3))
+    counts = np.empty((len(pixels), bins**3))
+    for i, picture in enumerate(pixels):  # one at a time: NumPy counts in int64
+        red, green, blue = np.moveaxis(level[picture], -1, 0)
+        box = (red * bins + green) * bins + blue
+        counts[i] = np.bincount(box.ravel(), minlength=bins**3)
     return (counts / counts.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
