@@ -124,6 +124,23 @@ def test_a_readme_is_refreshed_in_place_again_and_again(project):
     assert refresh(once, "README.md", project) == once
 
 
+@pytest.mark.parametrize(
+    "mark",
+    [
+        "<!--results:times.00_a.seconds-->62<!--/-->",
+        "<!--results:times.00_a.seconds:.0f-->62\nsix<!--/-->",
+        "<!--results:times.00_a.seconds:\n.0f-->62<!--/-->",
+        "<!--results:times.00_a\n.seconds:.0f-->62<!--/-->",
+        "<!--results:times.00_a.seconds:.0f-->62",
+        "<!--results times.00_a.seconds:.0f-->62<!--/-->",
+    ],
+)
+def test_a_mark_that_would_never_be_refreshed_stops_the_build(project, mark):
+    whole = (project / "README.md").read_text()
+    with pytest.raises(BuildError, match=r"README.md holds '<!--results.times.* on one line"):
+        refresh(f"{mark} and {whole}", "README.md", project)
+
+
 def test_check_changes_nothing_and_names_what_is_stale_then_all_is_well_after_a_build(
     project, capsys
 ):

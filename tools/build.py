@@ -25,7 +25,7 @@ from utils import ROOT
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 MARK = re.compile(r"\{\{results:([^:}]+):([^}]+)\}\}")
-README_MARK = re.compile(r"<!--results:([^:]+?):([^:]+?)-->.*?<!--/-->")
+README_MARK = re.compile(r"<!--results:([^:\n]+):([^:\n]+?)-->.*?<!--/-->")
 # Drawn into the notebook: a badge that is fetched would be a request to the network from everyone
 # who opens it. A viewer that shows no such picture shows its text, which is a link as well.
 BADGE = """\
@@ -88,11 +88,22 @@ def fill(text: str, where: str, root: Path = ROOT) -> str:
 
 
 def refresh(text: str, where: str, root: Path = ROOT) -> str:
-    """README text with the number inside every pair of marks made current."""
+    """README text with the number inside every pair of marks made current.
+
+    Raises BuildError for a mark that would stay as it is: without a format, or over two lines.
+    """
 
     def renew(m: re.Match) -> str:
         return f"<!--results:{m[1]}:{m[2]}-->{number(m[1], m[2], where, root)}<!--/-->"
 
+    whole = {mark.start() for mark in README_MARK.finditer(text)}
+    begun = [mark.start() for mark in re.finditer("<!--results", text)]
+    for start in (start for start in begun if start not in whole):
+        broken = text[start : start + 60].splitlines()[0]
+        raise BuildError(
+            f"{where} holds {broken!r}; a mark is <!--results:file.key:format-->0.85<!--/--> on "
+            "one line."
+        )
     return README_MARK.sub(renew, text)
 
 
