@@ -17,9 +17,9 @@ import os
 import statistics
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +99,10 @@ def overhead(gallery: Gallery, file: bytes, at: psutil.Process, address: str) ->
 
 
 def load(file: bytes, at: psutil.Process, address: str, clients: int, seconds: float) -> Any:
-    """Requests a second and their waits with some clients at a time, and the server's memory."""
+    """Requests a second and their waits with some clients at a time, and the server's memory.
+
+    Raises httpx.HTTPError where a request fails.
+    """
     waits: list[float] = []
     memory = [at.memory_info().rss]
     end = time.perf_counter() + seconds
@@ -110,12 +113,12 @@ def load(file: bytes, at: psutil.Process, address: str, clients: int, seconds: f
                 client.post("/search", files={"image": file}).raise_for_status()
                 waits.append(time.perf_counter() - start)
 
-    threads = [threading.Thread(target=ask) for _ in range(clients)]
-    for thread in threads:
-        thread.start()
-    while any(thread.is_alive() for thread in threads):
-        time.sleep(min(1.0, seconds / 10))
-        memory.append(at.memory_info().rss)
+    with ThreadPoolExecutor(clients) as pool:
+        asking = [pool.submit(ask) for _ in range(clients)]
+        while wait(asking, min(1.0, seconds / 10)).not_done:
+            memory.append(at.memory_info().rss)
+    for one in asking:
+        one.result()  # raises what went wrong with a request
     half = len(memory) // 2
     return {
         "clients": clients,

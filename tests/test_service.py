@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import httpx
 import numpy as np
+import psutil
 import pytest
 from conftest import make_cnn
 from fastapi.testclient import TestClient
@@ -22,6 +23,7 @@ from qdrant_server import Server
 from service_server import KEY, TOKEN, serving
 
 import utils.models
+from benchmarks.service import load
 from service import __main__ as server
 from service import ingest
 from service.api import create_app
@@ -31,6 +33,7 @@ from service.ingest import make_gallery, weights_of
 from service.models import EXAMPLE
 from service.pictures import SIDE, encode, keep, name
 from service.settings import Settings
+from tools.serving import free_port
 from utils.index import ExactIndex, QdrantIndex
 from utils.models import save_compact
 
@@ -676,3 +679,9 @@ def test_the_openapi_names_both_ways_to_send_a_picture(reader):
     ways = told["paths"]["/search"]["post"]["requestBody"]["content"]
     assert set(ways) == {"application/json", "multipart/form-data"}
     assert json.dumps(told).count("examples") > 3
+
+
+def test_a_load_whose_requests_fail_is_not_measured():
+    nobody = f"http://127.0.0.1:{free_port()}"
+    with pytest.raises(httpx.ConnectError):
+        load(picture_file(), psutil.Process(), nobody, clients=2, seconds=0.2)
