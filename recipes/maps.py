@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from scipy.linalg import orthogonal_procrustes
-from scipy.spatial import procrustes
 from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr
 from sklearn.cluster import DBSCAN
@@ -31,7 +30,7 @@ from utils.embed import embed, load_embeddings
 from utils.embedder import MODELS
 from utils.emoji import read_emoji
 from utils.images import load_images
-from utils.maps import cluster, neighbours_kept, project, save_maps, trustworthiness
+from utils.maps import cluster, moved, neighbours_kept, project, save_maps, trustworthiness
 from utils.models import load_model
 
 NEIGHBOURS, DISTANCES = (2, 5, 15, 50, 200), (0.0, 0.1, 0.25, 0.5, 0.99)
@@ -71,12 +70,8 @@ def trust(vectors: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
         }
         table[method] |= {f"mean_{name}": float(np.mean(v)) for name, v in table[method].items()}
         table[method]["lost"] = 1 - table[method]["mean_neighbours_kept"]
-        pairs = [procrustes(*two)[:2] for two in itertools.combinations(maps, 2)]
-        moved = [  # in mean distances to the centre; the maps lie centred on each other
-            float(np.median(np.linalg.norm(a - b, axis=1)) / np.linalg.norm(a, axis=1).mean())
-            for a, b in pairs
-        ]
-        table[method] |= {"moved": moved, "mean_moved": float(np.mean(moved))}
+        moves = [moved(*two) for two in itertools.combinations(maps, 2)]
+        table[method] |= {"moved": moves, "mean_moved": float(np.mean(moves))}
     return table
 
 

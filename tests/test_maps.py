@@ -15,6 +15,7 @@ from utils.images import load_images
 from utils.maps import (
     cluster,
     load_maps,
+    moved,
     neighbours_kept,
     odd_ones,
     organise,
@@ -237,3 +238,13 @@ def test_the_shipped_maps_are_of_the_test_drawings():
     assert len(shipped) == 25
     n = len(load_images("emoji", "test"))
     assert all(xy.shape == (n, 2) and np.isfinite(xy).all() for xy in shipped.values())
+
+
+def test_a_map_that_is_only_turned_and_grown_has_not_moved():
+    xy = np.random.default_rng(0).normal(size=(50, 2))
+    turned = 3 * xy @ np.array([[0.0, 1.0], [-1.0, 0.0]]) + 5
+    assert moved(xy, turned) == pytest.approx(0, abs=1e-9)
+    assert moved(xy, xy * [1, -1]) == pytest.approx(0, abs=1e-9)
+    assert moved(xy, xy[::-1]) > 0.5
+    with pytest.raises(ValueError, match="shape"):
+        moved(xy, xy[1:])

@@ -62,7 +62,7 @@ def new_umap(n: int, seed: int = 0, **options: Any) -> Any:
     return UMAP(random_state=seed, n_jobs=1, **given)  # a seed allows one job, and UMAP would warn
 
 
-def trustworthiness(vectors: Any, xy: np.ndarray, k: int = 10, seed: int = 0) -> float:
+def trustworthiness(vectors: Any, xy: np.ndarray, k: int = 10) -> float:
     """How far a map can be trusted, 0 to 1: are those who are near on it near in truth?
 
     Venna & Kaski 2001; scikit-learn's, on at most 3,000 of the points.
@@ -72,7 +72,7 @@ def trustworthiness(vectors: Any, xy: np.ndarray, k: int = 10, seed: int = 0) ->
     from sklearn import manifold
 
     vectors = _of_one_set(vectors, xy)
-    rows = np.random.default_rng(seed).permutation(len(vectors))[:SAMPLE]
+    rows = np.random.default_rng(0).permutation(len(vectors))[:SAMPLE]
     if k >= len(rows) / 2:
         raise ValueError(f"k must be below half of the {len(rows)} points, but is {k}.")
     return float(manifold.trustworthiness(vectors[rows], xy[rows], n_neighbors=k))
@@ -85,6 +85,20 @@ def neighbours_kept(vectors: Any, xy: np.ndarray, k: int = 10) -> float:
     return float((before[:, :, None] == after[:, None, :]).any(axis=2).mean())
 
 
+def moved(first: np.ndarray, second: np.ndarray) -> float:
+    """How far half of the points move from one map to another of the same vectors, at least.
+
+    The maps, float N×2, are turned, mirrored and stretched to lie on each other as well as can be
+    (Procrustes; Gower 1975). Returns the median move, in mean distances to the centre.
+
+    Raises ValueError for maps of different shapes, or one whose points all lie in one place.
+    """
+    from scipy.spatial import procrustes
+
+    a, b, _ = procrustes(first, second)
+    return float(np.median(np.linalg.norm(a - b, axis=1)) / np.linalg.norm(a, axis=1).mean())
+
+
 def _of_one_set(vectors: Any, xy: np.ndarray) -> np.ndarray:
     vectors = check_vectors(vectors)
     if np.shape(xy) != (len(vectors), 2):
@@ -94,7 +108,7 @@ def _of_one_set(vectors: Any, xy: np.ndarray) -> np.ndarray:
     return vectors
 
 
-def cluster(vectors: Any, k: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def cluster(vectors: Any, k: int) -> tuple[np.ndarray, np.ndarray]:
     """K-Means (Lloyd 1957; scikit-learn's, the best of four starts; in batches from 20,000 on).
 
     Returns
@@ -112,7 +126,7 @@ def cluster(vectors: Any, k: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray
     if not 1 <= k <= different:
         raise ValueError(f"k must be from 1 to {different}, the different vectors, but is {k}.")
     kind = KMeans if len(vectors) < MANY else MiniBatchKMeans
-    found = kind(k, n_init=4, random_state=seed).fit(vectors)
+    found = kind(k, n_init=4, random_state=0).fit(vectors)
     order = np.argsort(-np.bincount(found.labels_, minlength=k), kind="stable")
     place = np.argsort(order)
     return place[found.labels_].astype(np.int64), found.cluster_centers_[order].astype(np.float32)
