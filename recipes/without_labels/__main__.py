@@ -12,14 +12,11 @@ results/without_labels_cifar10.json.
 """
 
 import argparse
-import os
-import tarfile
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
-from pathlib import Path
 
-from recipes.without_labels.learn import CACHE, file_of, run, scenes
-from recipes.without_labels.settings import LONGER, SEEDS, runs
+from recipes.without_labels.learn import file_of, run, scenes
+from recipes.without_labels.settings import runs
 from tools.record import provenance, write_json
 from utils import ROOT
 
@@ -29,7 +26,6 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1, help="runs side by side")
     parser.add_argument("--cifar10", action="store_true")
     parser.add_argument("--minutes", type=float, default=4)
-    parser.add_argument("--pack", type=Path, help="file to put the finished runs into, and no more")
     options = parser.parse_args()
     if options.cifar10:
         from recipes.without_labels.cifar10 import measure
@@ -38,8 +34,6 @@ def main() -> None:
         record["what"] = "SimCLR without labels; leave-one-out retrieval, and a linear probe"
         told = record | measure(options.minutes)
         return write_json(ROOT / "results/without_labels_cifar10.json", told)
-    if options.pack:
-        return pack(options.pack)
     scenes()  # composed once, before the workers ask for them
     missing = [one for one in runs() if not file_of(*one).exists()]
     with ProcessPoolExecutor(options.workers, get_context("spawn")) as pool:
@@ -48,16 +42,6 @@ def main() -> None:
     from recipes.without_labels.report import report
 
     report()
-
-
-def pack(path: Path) -> None:
-    """Records of all runs, and the weights of those that may ship, as one archive."""
-    shipped = [LONGER["simclr"], LONGER["moco"]]
-    long = {file_of(s, seed).with_suffix(".pt") for s in shipped for seed in range(SEEDS)}
-    with tarfile.open(path, "w") as archive:
-        for file in sorted(CACHE.glob("*.json")) + sorted(f for f in long if f.exists()):
-            archive.add(file, file.name)
-    print(f"{os.path.getsize(path) / 2**20:.1f} MiB in {path}")
 
 
 if __name__ == "__main__":

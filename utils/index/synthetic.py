@@ -3,17 +3,15 @@
 import numpy as np
 
 
-def synthetic_vectors(
-    n: int, dim: int = 64, intrinsic: int = 16, groups: int = 100, seed: int = 0
-) -> np.ndarray:
+def synthetic_vectors(n: int, dim: int = 64, intrinsic: int = 16, groups: int = 100) -> np.ndarray:
     """Unit vectors on a curved sheet of `intrinsic` dimensions, in overlapping groups.
 
-    The same `dim`, `intrinsic`, `groups` and `seed` draw from the same sheet, so that the last
+    The same `dim`, `intrinsic` and `groups` draw from the same sheet, so that the last
     rows of n + 1,000 vectors are queries for the first n.
 
     Returns float32, n×dim.
     """
-    sheet, points = (np.random.default_rng([seed, i]) for i in range(2))
+    sheet, points = (np.random.default_rng([0, i]) for i in range(2))
     centres = sheet.normal(size=(groups, intrinsic)).astype(np.float32)
     bend = sheet.normal(size=(intrinsic, 2 * dim)).astype(np.float32) / np.sqrt(intrinsic)
     spread = sheet.normal(size=(2 * dim, dim)).astype(np.float32)

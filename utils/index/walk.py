@@ -41,14 +41,14 @@ def walk(
     return [i for _, i in sorted(best, reverse=True)], path
 
 
-def link_graph(vectors: np.ndarray, m: int = 5, ef: int = 32) -> list[list[int]]:
+def link_graph(vectors: np.ndarray, m: int = 5) -> list[list[int]]:
     """A small world: each point in turn is linked, both ways, with the m nearest a walk finds.
 
     The links of the first points are long, as there was nobody nearer yet: they are the motorways.
     """
     links: list[list[int]] = [[] for _ in vectors]
     for i in range(1, len(vectors)):
-        for j in walk(vectors[i], vectors, links, 0, ef)[0][:m]:
+        for j in walk(vectors[i], vectors, links, 0, ef=32)[0][:m]:
             links[i].append(j)
             links[j].append(i)
     return links

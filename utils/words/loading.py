@@ -14,7 +14,7 @@ from utils.embedder import MODELS, Embedder, restorable
 from utils.models import load_model
 from utils.words.clip import HUB, load_clip
 from utils.words.losses import Temperature
-from utils.words.towers import BUCKETS, DualEncoder, ImageTower, Readers, TextTower
+from utils.words.towers import DualEncoder, ImageTower, Readers, TextTower
 
 PAIR = "pair"
 SHAPE = ("dim", "buckets", "alphabet", "parts")  # of a text tower
@@ -23,8 +23,6 @@ SHAPE = ("dim", "buckets", "alphabet", "parts")  # of a text tower
 def new_pair(
     seed: int = 0,
     *,
-    dim: int = 64,
-    buckets: int = BUCKETS,
     alphabet: str = "",
     parts: str = "both",
     texts: nn.Module | None = None,
@@ -34,11 +32,11 @@ def new_pair(
     texts : another text tower than ours, such as `sentence_tower()`; its `dim` is taken.
     """
     model = load_model("cnn")
-    dim = cast(int, texts.dim) if texts is not None else dim
+    dim = cast(int, texts.dim) if texts is not None else 64
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         images = ImageTower(cast(CompactCNN, model.module), dim)
-        tower = texts if texts is not None else TextTower(dim, buckets, alphabet, parts)
+        tower = texts if texts is not None else TextTower(dim, alphabet=alphabet, parts=parts)
     return _assemble("pair (untrained)", "random", model.preprocess, images, tower, Temperature())
 
 
@@ -70,15 +68,14 @@ def _assemble(
     return DualEncoder(embedder, texts, heat)
 
 
-def load_dual_encoder(name: str = PAIR, *, device: str | None = None) -> DualEncoder:
-    """Load a dual encoder.
+def load_dual_encoder(name: str = PAIR) -> DualEncoder:
+    """Load a dual encoder, onto the GPU where there is one.
 
     Parameters
     ----------
     name : "pair", which ships with the course: English and Portuguese. Or, by the same lines,
         "openai/clip-vit-base-patch32" (English, 600 MB, downloaded on first use), or the path of a
         folder with a CLIP that was saved by transformers.
-    device : a torch device; by default the GPU where there is one.
 
     Raises
     ------
@@ -94,7 +91,7 @@ def load_dual_encoder(name: str = PAIR, *, device: str | None = None) -> DualEnc
             f"There is no dual encoder named {name!r}; choose {PAIR!r}, {HUB!r}, or the path of a "
             "folder with a CLIP."
         )
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     pair.images.module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     pair.texts.to(device), pair.temperature.to(device)
     return pair

@@ -42,26 +42,25 @@ def clip_loss(images: Tensor, texts: Tensor, scale: Tensor | float) -> Tensor:
 
 
 class Temperature(nn.Module):
-    """What cosines are multiplied by, learned: its logarithm is the parameter, `limit` its ceiling.
+    """What cosines are multiplied by, learned: its logarithm is the parameter, at most LIMIT.
 
     This scale is the inverse of the temperature; it begins at 1/0.07.
     """
 
-    def __init__(self, scale: float = START, limit: float = LIMIT) -> None:
+    def __init__(self, scale: float = START) -> None:
         super().__init__()
-        self.limit = limit
         self.log_scale = nn.Parameter(torch.tensor(math.log(scale)))
 
     @property
     def scale(self) -> float:
-        return min(self.log_scale.detach().exp().item(), self.limit)
+        return min(self.log_scale.detach().exp().item(), LIMIT)
 
     def forward(self) -> Tensor:
         """Raises TrainingDiverged where it ran away: no number, below 1, or far above its limit."""
         free = self.log_scale.detach().exp().item()
-        if not 1 <= free <= 10 * self.limit:
+        if not 1 <= free <= 10 * LIMIT:
             raise TrainingDiverged(
                 f"The temperature ran away: cosines are multiplied by {free:.3g}, and sound is 1 "
-                f"to {self.limit:.0f}; lower the learning rate."
+                f"to {LIMIT:.0f}; lower the learning rate."
             )
-        return self.log_scale.exp().clamp(max=self.limit)
+        return self.log_scale.exp().clamp(max=LIMIT)
