@@ -37,12 +37,6 @@ def test_there_are_four_photographs_each_a_class_of_its_own_with_its_mask(pictur
     assert list(pictures.ids) == [pictures.label_of(i) for i in range(4)] == list(SOURCES)
 
 
-def test_the_same_pixels_come_every_time(pictures):
-    again = load_photos()
-    np.testing.assert_array_equal(again.images, pictures.images)
-    np.testing.assert_array_equal(again.masks, pictures.masks)
-
-
 def test_they_come_with_scikit_image_and_nothing_is_downloaded(tmp_path):
     ours = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "no_network")])
     empty = {"SKIMAGE_DATADIR": str(tmp_path), "PYTHONPATH": ours}

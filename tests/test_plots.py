@@ -126,12 +126,6 @@ def test_curves_differ_by_stroke_and_levels_are_named():
     assert "a from 1 to 3" in figure.alt
 
 
-def test_a_figure_saves_whole(tmp_path):
-    figure = show_images(pictures([0, 1]), title="Two")
-    figure.savefig(tmp_path / "two.png")
-    assert (tmp_path / "two.png").stat().st_size > 1000
-
-
 def grey(colour):
     r, g, b = ImageColor.getrgb(colour)
     return 0.299 * r + 0.587 * g + 0.114 * b

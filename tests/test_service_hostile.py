@@ -7,7 +7,6 @@ import json
 import random
 import socket
 import struct
-import time
 import zlib
 
 import httpx
@@ -207,18 +206,12 @@ def test_who_is_slow_is_let_go(gallery_folder):
         for i, connection in enumerate(slow):
             connection.sendall(starts[i % 2])
         assert httpx.get(f"{address}/health").status_code == 200
-        begin = time.monotonic()
         for connection in slow:
-            connection.settimeout(30)
-            while time.monotonic() - begin < 30:
-                try:
-                    connection.sendall(b"a")  # a byte now and then
-                    if connection.recv(1000) == b"":
-                        break
-                except (ConnectionError, TimeoutError):
-                    break
-            connection.close()
-        assert time.monotonic() - begin < 25
+            connection.settimeout(60)  # so that one who is not let go fails the test
+            with connection, contextlib.suppress(ConnectionError):
+                connection.sendall(b"a")  # one more byte does not help
+                while connection.recv(1000):
+                    pass
 
 
 def test_a_body_that_does_not_come_is_answered_408(finished):
@@ -307,8 +300,3 @@ def test_every_answer_is_one_that_the_openapi_names(operation, mode, gallery_fol
         ask()
     except Unsatisfiable:  # nothing can be wrong in a request without parameters
         assert mode == GenerationMode.NEGATIVE and path in ("/health", "/metrics")
-
-
-def test_the_openapi_is_json_of_version_3_1(finished):
-    app = create_app(open_gallery(finished, Settings()))
-    assert json.loads(json.dumps(app.openapi()))["openapi"].startswith("3.1")
