@@ -13,6 +13,7 @@ from utils.images import ImageSet, Labeling, pixels_of
 from utils.progress import progress
 
 CACHE = ROOT / "data" / "cache" / "embeddings"
+BLOCK = 32  # pictures whose colours are counted at a time
 
 
 def embed(
@@ -113,12 +114,14 @@ def colour_histogram(pictures: ImageSet | np.ndarray, bins: int = 4) -> np.ndarr
     pictures : an ImageSet, or uint8 N×H×W×3.
     """
     pixels = pixels_of(pictures)
-    level = (np.arange(256) * bins // 256).astype(np.min_scalar_type(bins**3))
+    level = np.arange(256) * bins // 256
     counts = np.empty((len(pixels), bins**3))
-    for i, picture in enumerate(pixels):  # one at a time: NumPy counts in int64
-        red, green, blue = np.moveaxis(level[picture], -1, 0)
-        box = (red * bins + green) * bins + blue
-        counts[i] = np.bincount(box.ravel(), minlength=bins**3)
+    for start in range(0, len(pixels), BLOCK):  # NumPy counts in int64
+        red, green, blue = np.moveaxis(level[pixels[start : start + BLOCK]], -1, 0)
+        box = ((red * bins + green) * bins + blue).reshape(len(red), -1)
+        box += np.arange(len(box))[:, None] * bins**3
+        found = np.bincount(box.ravel(), minlength=len(box) * bins**3)
+        counts[start : start + BLOCK] = found.reshape(len(box), -1)
     return (counts / counts.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
