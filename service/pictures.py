@@ -5,6 +5,7 @@ import io
 import re
 import threading
 import unicodedata
+from collections.abc import Sequence
 
 from PIL import Image
 
@@ -43,22 +44,23 @@ def receive(data: bytes, max_pixels: int) -> Image.Image:
         )
     try:
         if pixels < LARGE:
-            return keep(data)
+            return keep(data, FORMATS)
         with _one_large:
-            return keep(data)
+            return keep(data, FORMATS)
     except UnreadablePicture as error:
         raise UnreadablePicture(f"This picture cannot be read: {error}.") from error
 
 
-def keep(source: bytes | str) -> Image.Image:
+def keep(source: bytes | str, formats: Sequence[str] | None = None) -> Image.Image:
     """A picture upright, RGB, its longer side at most SIDE pixels, and nothing but its pixels.
 
     Where it was taken, what else was in its file: all that is gone. A kept picture kept again is
     the same, so it is at distance 0 from what it was made of.
 
-    source : the bytes of a file, or its path. Raises UnreadablePicture.
+    source : the bytes of a file, or its path. formats : the decoders to try, by default all.
+    Raises UnreadablePicture.
     """
-    return shrink(to_rgb(open_picture(source, 2 * SIDE)))
+    return shrink(to_rgb(open_picture(source, 2 * SIDE, formats)))
 
 
 def shrink(picture: Image.Image) -> Image.Image:

@@ -119,6 +119,17 @@ def hostile(number):
 EXPECTED = {200, 201, 204, 400, 401, 404, 405, 413, 415, 422}
 
 
+def test_a_picture_is_decoded_as_the_format_that_was_let_in():
+    """Pillow's decoder of PhotoCD claims whatever holds PCD_ at byte 2,048."""
+    webp = encoded("webp", lossless=True)
+    junk = bytes(2040 - len(webp)) + b"PCD_" + bytes(1600)
+    whole = webp[8:] + b"JUNK" + struct.pack("<I", len(junk)) + junk
+    both = b"RIFF" + struct.pack("<I", len(whole)) + whole
+    assert Image.open(io.BytesIO(both)).format == "PCD"
+    picture = receive(both, 10**8)
+    assert picture.size == (40, 30) and picture.getpixel((0, 0)) == (90, 90, 90)
+
+
 def state_of(process):
     process = psutil.Process(process.pid)
     return process.memory_info().rss, process.num_fds(), process.num_threads()

@@ -26,13 +26,16 @@ class UnreadablePicture(ValueError):
     """A file that cannot be turned into a picture; the message says why in a few words."""
 
 
-def open_picture(source: Path | str | bytes, least: int | None = None) -> Image.Image:
+def open_picture(
+    source: Path | str | bytes, least: int | None = None, formats: Sequence[str] | None = None
+) -> Image.Image:
     """Open one picture, upright, decoded, in whatever mode its file has.
 
     Parameters
     ----------
     source : a path, or the bytes of a file (an upload). least : a JPEG may be decoded smaller, by
         1/2, 1/4 or 1/8, as long as its sides keep this many pixels; by default it is not.
+    formats : of Pillow's, such as "PNG"; no other decoder is tried. By default all are.
 
     Raises
     ------
@@ -43,7 +46,7 @@ def open_picture(source: Path | str | bytes, least: int | None = None) -> Image.
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's; what matters is refused below
-            with Image.open(file) as picture:
+            with Image.open(file, formats=formats) as picture:
                 if picture.width * picture.height > MAX_PIXELS:
                     raise UnreadablePicture(
                         f"{picture.width}×{picture.height} pixels is over the limit of "
