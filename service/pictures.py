@@ -5,7 +5,6 @@ import io
 import re
 import threading
 import unicodedata
-from collections.abc import Sequence
 
 from PIL import Image
 
@@ -51,7 +50,7 @@ def receive(data: bytes, max_pixels: int) -> Image.Image:
         raise UnreadablePicture(f"This picture cannot be read: {error}.") from error
 
 
-def keep(source: bytes | str, formats: Sequence[str] | None = None) -> Image.Image:
+def keep(source: bytes | str, formats: tuple[str, ...] | None = None) -> Image.Image:
     """A picture upright, RGB, its longer side at most SIDE pixels, and nothing but its pixels.
 
     Where it was taken, what else was in its file: all that is gone. A kept picture kept again is

@@ -168,7 +168,7 @@ def test_many_pictures_take_little_more_memory_than_they_are():
     remove_background(pictures, masks=masks)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert most < 2 * pixels.nbytes
+    assert most < 3 * pixels.nbytes
 
 
 def test_masks_that_do_not_fit_and_an_unknown_colour_are_refused(pictures):

@@ -27,7 +27,7 @@ class UnreadablePicture(ValueError):
 
 
 def open_picture(
-    source: Path | str | bytes, least: int | None = None, formats: Sequence[str] | None = None
+    source: Path | str | bytes, least: int | None = None, formats: tuple[str, ...] | None = None
 ) -> Image.Image:
     """Open one picture, upright, decoded, in whatever mode its file has.
 

@@ -90,7 +90,7 @@ def explained(query: Query, other: Query, why: Why) -> str:
     shares = np.sort(why.first, axis=None)[::-1]
     most, rest = (part.sum() for part in np.split(shares, [len(shares) // 4]))
     told = (
-        f"Bright places give most to their cosine of {shares.sum():.2f}: a quarter of the "
+        f"Bright places give most to their cosine of {shares.sum():z.2f}: a quarter of the "
         f"{len(shares)} places in {query.name} gives {most:z.2f} of it, the rest {rest:z.2f}."
         if why.exact
         else "A transformer has no shares of places; bright are the patches with a close match in "
