@@ -1054,7 +1054,7 @@ on_the_way = from_imagenet["thesis"]["training"]["recall"]  # on photos held out
 check("… and a twentieth of the way it is lower still", on_the_way[0] < min(its, on_the_way[-1]))
 
 # %% [markdown]
-# We had expected ImageNet to explain the 87 %. By our reading of the recipe it does not. A new last layer, random as it begins, takes a third of what ImageNet finds, and training does not bring it back. So its ResNet bears the recipe
+# We had expected ImageNet to explain the 87 %. By our reading of the recipe it does not. Through the new last layer, random as it begins, a good part of what ImageNet finds is gone before any training, and training does not bring it back. So its ResNet bears the recipe
 # better, or its hundred epochs help (we gave {{results:thesis.thesis.epochs:.0f}} and {{results:thesis_imagenet.thesis.epochs:d}}), or we guessed wrong. **A recipe that cannot be read in full cannot be repeated.**
 #
 # One clue is left: its appendix copies a file `resnet_cifar.py` as the network. A ResNet for CIFAR enters by 3×3 convolutions and keeps all 32×32 places (He et al. 2016), where ours begins at 8×8. So we gave ResNet-18 one epoch with either entrance, and with semi-hard

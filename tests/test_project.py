@@ -124,7 +124,11 @@ def test_make_clean_keeps_the_galleries():
 def test_make_passes_on_what_it_is_given_and_nothing_else(target, given, run):
     around = {k: v for k, v in os.environ.items() if k not in {"IMAGES", "MODEL", "PORT", "SIZE"}}
     told = subprocess.run(
-        ["make", "-n", target, *given], cwd=ROOT, capture_output=True, text=True, env=around
+        ["make", "-n", "--no-print-directory", target, *given],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=around,
     )
     assert shlex.split(told.stdout.splitlines()[-1])[1:] == shlex.split(run)
 
