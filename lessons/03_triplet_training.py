@@ -234,8 +234,9 @@ for mine in (random_triplets, semi_hard, batch_hard):
 show_grid(
     chosen,
     columns=["anchor", "positive", "negative"],
-    title="The negative of one anchor: " + ", ".join(f"{n} at {d:.2f}" for n, d in reach.items()),
+    title=f"Batch-hard takes the nearest, at {reach['batch-hard']:.2f}",
 )
+print("the negatives are at", {name: round(d, 2) for name, d in reach.items()})
 
 
 # %%
@@ -535,7 +536,7 @@ show_curve(
     by_start,
     xlabel="step",
     ylabel="recall@1 on scenes of validation things",
-    title=f"Taught alike: {by_start['from imagenet'][-1]:.2f} from ImageNet, {by_start['from random'][-1]:.2f} from random weights, still on its way",
+    title=f"Taught alike: {by_start['from imagenet'][-1]:.2f} from ImageNet, {by_start['from random'][-1]:.2f} from random weights so far",
 )
 
 # %%
@@ -802,12 +803,12 @@ outside = load_photos()
 found, far = nearest(embed(photos, outside), photo_vectors, 10)
 kinds = np.array(photo_labels.classes)[photo_labels.labels[found]]
 counts = [pd.Series(row).value_counts() for row in kinds]
-texts = [f"{c.iloc[0]} of 10: {c.index[0]}\n" for c in counts]
 show_images(
     outside,
-    [text + f"nearest at {apart:.2f}" for text, apart in zip(texts, far[:, 0], strict=True)],
-    title=f"Each is taken for one kind by at least {min(c.iloc[0] for c in counts)} of its ten nearest photos",
+    [count.index[0] for count in counts],
+    title=f"Taken for these by {min(count.iloc[0] for count in counts)} of ten or more",
 )
+print("their nearest are at", *far[:, 0].round(2))
 
 # %%
 cat, *strange = far[:, 0]
@@ -1077,7 +1078,7 @@ show_bars(
     {"raw pixels": measured("cnn_photos")["pixels"]["recall_at_1"]}
     | {name: np.mean(values) for name, values in of_margin.items()}
     | {deep: cells[deep]["recall_at_1"]},
-    unit="leave-one-out top-1, CIFAR-10 (JPEG); mean and range of 64, 128 and 512 numbers",
+    unit="top-1, CIFAR-10 (JPEG), mean and range over dimensions",
     intervals={name: (min(values), max(values)) for name, values in of_margin.items()},
     title=f"No cell finds more than {most:.3f}; our recipe finds {ours_random:.3f}",
 )
@@ -1106,7 +1107,7 @@ last = {
 hard, semi = ([c for n, c in last.items() if n.startswith(miner)] for miner in ("batch", "semi"))
 show_bars(
     {name: last[name] for name in sorted(last, key=last.get)},
-    unit="mean cosine of all pairs at the end (1: collapsed), mean of two seeds",
+    unit="mean cosine of all pairs at the end (1: collapsed), two seeds",
     title=f"Hard triplets end at {min(hard):.2f} to {max(hard):.2f}, semi-hard ones at {min(semi):.2f} to {max(semi):.2f}",
 )
 
