@@ -57,7 +57,7 @@ from utils.triplet import (
 from utils.triplet.miners import Miner
 
 TRIED = 150  # steps that tell how many a machine makes in a minute, their slow beginning included
-BATCH, RATE, MOMENTUM, DECAY = 128, 0.1, 0.9, 5e-4
+BATCH, RATE, MOMENTUM, DECAY, MARGIN = 128, 0.1, 0.9, 5e-4, 0.1
 HALF = (0.5, 0.5, 0.5)
 ENTRANCES = 7, 3  # sides of the first convolution
 MINERS = {"random": random_triplets, "semi-hard": semi_hard, "batch-hard": batch_hard}
@@ -98,7 +98,7 @@ def by_thesis(
     held_out: ImageSet | None,
     steps: int,
     *,
-    margin: float = 0.1,
+    margin: float = MARGIN,
     mine: Miner = semi_hard,
     squared: bool = True,
     cuts: bool = True,
@@ -149,7 +149,7 @@ def side_by_side(
     epochs = int(60 * minutes / (tried.seconds * len(photos) / len(few)))
     table["ours"] = told(*learn(photos, held_out, epochs, 0, device()), test)
     table["ours"] |= {"epochs": epochs}
-    return table | {"minutes": minutes, "margin": 0.1, "miner": mine.__name__}
+    return table | {"minutes": minutes, "margin": MARGIN, "miner": mine.__name__}
 
 
 def explain(photos: ImageSet, held_out: ImageSet, steps: int, seeds: int) -> dict[str, Any]:

@@ -143,6 +143,12 @@ def finished(album, tmp_path_factory):
     return make_gallery(str(album), folder=tmp_path_factory.mktemp("gallery"))
 
 
+def network_of(gallery, folder):
+    """Begin a gallery with the network of another, which takes seconds to write."""
+    for part in ("model.onnx", "model.txt"):
+        shutil.copy(gallery / part, folder)
+
+
 @pytest.fixture
 def gallery_folder(finished, tmp_path):
     """A copy of that gallery, to be changed."""

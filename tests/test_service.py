@@ -16,7 +16,7 @@ import httpx
 import numpy as np
 import psutil
 import pytest
-from conftest import make_cnn
+from conftest import make_cnn, network_of
 from fastapi.testclient import TestClient
 from PIL import Image
 from qdrant_server import Server
@@ -54,12 +54,6 @@ def post(client, data, **more):
 def client_of(folder, **settings):
     settings = Settings(**settings)
     return TestClient(create_app(open_gallery(folder, settings), settings))
-
-
-def network_of(gallery, folder):
-    """Begin a gallery with the network of another, which takes seconds to write."""
-    for part in ("model.onnx", "model.txt"):
-        shutil.copy(gallery / part, folder)
 
 
 def moved(album, folder, photos):

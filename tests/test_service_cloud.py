@@ -18,6 +18,7 @@ import httpx
 import pytest
 from botocore.config import Config
 from cfnlint.api import lint_file
+from conftest import network_of
 from fastapi.testclient import TestClient
 from moto.server import ThreadedMotoServer
 from packaging.requirements import Requirement
@@ -88,8 +89,7 @@ def test_a_bucket_that_is_not_there_is_one_clear_sentence(s3, album, gallery_fol
 
 
 def test_a_gallery_in_s3_is_ingested_searched_and_changed(s3, album, finished, tmp_path, capsys):
-    for part in ("model.onnx", "model.txt"):
-        shutil.copy(finished / part, tmp_path)
+    network_of(finished, tmp_path)
     assert main([str(album), "--gallery", str(tmp_path), "--bucket", "pictures"]) == 0
     assert not (tmp_path / "pictures").exists()
     settings = Settings(

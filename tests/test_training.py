@@ -8,7 +8,9 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import StepLR
 
+from tools.record import provenance
 from utils import triplet
+from utils.checkpoints import keep, resume
 from utils.digits import read_digits
 from utils.embed import embed
 from utils.embedder import Embedder, Preprocess
@@ -133,6 +135,12 @@ def test_a_checkpoint_of_another_training_is_refused(digits, tmp_path):
         with pytest.raises(ValueError, match=r"digits\.pt belongs to another training.*delete it"):
             learn(digits, model, steps, checkpoint=file, lr=lr)
         assert same(before, state(model))
+
+
+def test_what_recipes_keep_beside_a_training_comes_back(tmp_path):
+    about = provenance() | {"loss": [1.0]}
+    keep(tmp_path / "kept.pt", {}, about)
+    assert resume(tmp_path / "kept.pt", {}) == about
 
 
 @pytest.mark.parametrize("kept", [b"", b"PK, cut off", "half"])
@@ -268,11 +276,11 @@ def test_a_loss_that_is_no_number_stops_the_training_and_says_where(
     [
         ([3, 3, 3], "one class only"),
         ([0, 0, -1], "without a label"),
-        ([0, 1, 2], "a single picture of each class"),
+        ([0, 1, 2], "a class of its own each"),
     ],
 )
 def test_batches_without_triplets_are_refused(digits, labels, told):
-    with pytest.raises(ValueError, match=f"batch of step 0 holds .*{told}"):
+    with pytest.raises(ValueError, match=f"batch of step 0 holds pictures .*{told}"):
         train(network(), lambda _: (torch.zeros(3, 3, 8, 8), torch.tensor(labels)), triplet_loss, 5)
 
 

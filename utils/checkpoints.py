@@ -20,7 +20,7 @@ def resume(
     if not path.exists():
         return None
     try:
-        kept = torch.load(path, map_location="cpu", weights_only=True)
+        kept = torch.load(path, map_location="cpu", weights_only=False)
         record = kept["record"]
     except (RuntimeError, EOFError, UnpicklingError, KeyError, TypeError) as error:
         raise ValueError(

@@ -17,7 +17,7 @@ def check_labels(labels: Tensor, step: int) -> None:
     elif classes < 2:
         told = "pictures of one class only"
     elif classes == len(labels):
-        told = "a single picture of each class"
+        told = "pictures of a class of its own each"
     else:
         return
     raise ValueError(

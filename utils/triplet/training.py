@@ -128,8 +128,9 @@ def train(
     try:
         for step in run.remaining():
             torch.manual_seed(seed * 1_000_003 + step)
-            x, labels = (part.to(model.device) for part in draw(step))
-            check_labels(labels, step)
+            x, labels = draw(step)
+            check_labels(labels, step)  # before it is the GPU's, which would have to be waited for
+            x, labels = x.to(model.device), labels.to(model.device)
             with precision.lower():
                 vectors = module(x.contiguous(memory_format=torch.channels_last))
             vectors = F.normalize(vectors.float(), dim=1)
