@@ -160,6 +160,15 @@ def png(image: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
+def check_labelled(labels: np.ndarray, why: str, which: str = "pictures") -> None:
+    """Raise ValueError where a label is missing; `why` says what then is not known."""
+    if (labels < 0).any():
+        raise ValueError(
+            f"{(labels < 0).sum()} of {len(labels)} {which} have no label (−1), and {why}; sort "
+            "them into sub-folders, one a class."
+        )
+
+
 def pixels_of(pictures: ImageSet | np.ndarray) -> np.ndarray:
     """The pixels of an ImageSet, or those given themselves: uint8, N×H×W×3, else ValueError."""
     pixels = pictures.images if isinstance(pictures, ImageSet) else np.asarray(pictures)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from utils.distances import Gallery, check_vectors, nearest
+from utils.images import check_labelled
 
 
 class Score(float):
@@ -126,11 +127,7 @@ def _check(vectors: Any, labels: Any) -> tuple[np.ndarray, np.ndarray, np.ndarra
         )
     if labels.dtype.kind not in "iu":
         raise ValueError(f"labels must be whole numbers, but are {labels.dtype}.")
-    if (labels < 0).any():
-        raise ValueError(
-            f"{(labels < 0).sum()} of {len(labels)} pictures have no label (−1), and without the "
-            "truth nothing can be scored; sort them into sub-folders, one a class."
-        )
+    check_labelled(labels, "without the truth nothing can be scored")
     _, number, counts = np.unique(labels, return_inverse=True, return_counts=True)
     positives = counts[number] - 1
     if not positives.any():

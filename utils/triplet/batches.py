@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from utils.images import ImageSet
+from utils.images import ImageSet, check_labelled
 
 Sampler = Callable[[int], np.ndarray]
 
@@ -34,11 +34,7 @@ def balanced(labels: Sequence[int] | np.ndarray, classes: int, each: int, seed: 
         pictures than `classes`, each < 2.
     """
     labels = np.asarray(labels)
-    if (labels < 0).any():
-        raise ValueError(
-            f"{(labels < 0).sum()} of {len(labels)} pictures have no label (−1), and without "
-            "labels nobody knows what should be alike; sort them into sub-folders, one a class."
-        )
+    check_labelled(labels, "without labels nobody knows what should be alike")
     if classes < 2 or each < 2:
         raise ValueError(
             f"A batch of {classes} classes × {each} pictures holds no triplet: it takes at least "

@@ -18,7 +18,7 @@ from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
 from utils.checkpoints import keep, resume
 from utils.embed import embed
 from utils.embedder import Embedder
-from utils.images import ImageSet
+from utils.images import ImageSet, check_labelled
 from utils.metrics import recall_at_k
 from utils.plots.training import LivePlot
 from utils.progress import progress
@@ -165,10 +165,9 @@ class _Run:
     ) -> None:
         self.model, self.parts, self.steps, self.margin = model, parts, steps, margin
         self.held_out, self.checkpoint = held_out, checkpoint
-        if held_out is not None and (held_out.labels < 0).any():
-            raise ValueError(
-                "Some held-out pictures have no label (−1), so that nobody knows what they should "
-                "find; take only pictures with labels, or none at all."
+        if held_out is not None:
+            check_labelled(
+                held_out.labels, "nobody knows what they should find", "held-out pictures"
             )
         self.history, self.losses = History(began=began or {}), list[float]()
         self.best: dict[str, Tensor] | None = None
