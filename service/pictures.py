@@ -3,7 +3,6 @@
 import hashlib
 import io
 import re
-import threading
 import unicodedata
 
 from PIL import Image
@@ -13,10 +12,8 @@ from utils.folder import UnreadablePicture, open_picture, to_rgb
 SIDE = 320  # pixels of the longer side of a picture that is kept
 # What browsers show and cameras write. Other decoders, of which Pillow has many, stay shut.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
-LARGE = 12_000_000  # pixels; such pictures take hundreds of MB on the way
 MEDIA_TYPE = "image/webp"
 ID = r"[a-z0-9]+(?:-[a-z0-9]+)*"
-_one_large = threading.Lock()
 
 
 class TooLarge(UnreadablePicture):
@@ -42,10 +39,7 @@ def receive(data: bytes, max_pixels: int) -> Image.Image:
             f"This picture has more than {max_pixels / 1e6:.0f} million pixels; send a smaller one."
         )
     try:
-        if pixels < LARGE:
-            return keep(data, FORMATS)
-        with _one_large:
-            return keep(data, FORMATS)
+        return keep(data, FORMATS)
     except UnreadablePicture as error:
         raise UnreadablePicture(f"This picture cannot be read: {error}.") from error
 
@@ -59,7 +53,8 @@ def keep(source: bytes | str, formats: tuple[str, ...] | None = None) -> Image.I
     source : the bytes of a file, or its path. formats : the decoders to try, by default all.
     Raises UnreadablePicture.
     """
-    return shrink(to_rgb(open_picture(source, 2 * SIDE, formats)))
+    with open_picture(source, 2 * SIDE, formats) as picture:
+        return shrink(to_rgb(picture))
 
 
 def shrink(picture: Image.Image) -> Image.Image:

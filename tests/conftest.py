@@ -3,6 +3,9 @@
 import os
 import shutil
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from PIL import Image
 import utils.embed
 import utils.images
 import utils.models
+from utils import ROOT
 from utils.cnn import CompactCNN
 from utils.embedder import PHOTO_MEAN, PHOTO_STD, Embedder, Preprocess
 from utils.images import load_images
@@ -65,6 +69,23 @@ def model(make_model):
 def pair():
     """A dual encoder that has learned nothing, for tests that do not ask what it knows."""
     return new_pair(3)
+
+
+@pytest.fixture
+def memory_taken():
+    """memory_taken(before, work, *words) → bytes that the code `work` adds to a process's peak."""
+    if not Path("/proc/self/status").exists():
+        pytest.skip("the peak of a process's memory is read from /proc")
+    peak = "print([line for line in open('/proc/self/status') if 'VmHWM' in line][0].split()[1])"
+
+    def measure(before, work, *words, input=None):
+        code = "\n".join(["import sys", before, peak, work, peak])
+        command = [sys.executable, "-c", code, *words]
+        done = subprocess.run(command, input=input, cwd=ROOT, stdout=subprocess.PIPE, check=True)
+        start, end = map(int, done.stdout.split())  # in kB
+        return 1024 * (end - start)
+
+    return measure
 
 
 @pytest.fixture

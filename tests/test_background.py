@@ -7,6 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 from PIL import Image
+from test_folder import premultiplied_grey
 
 from utils.background import (
     cut_out_folder,
@@ -205,6 +206,7 @@ def folder(tmp_path):
     bright_square((20, 30)).save(source / "one.png")
     bright_square((64, 64), "L").save(source / "sub" / "two.bmp")
     (source / "notes.txt").write_text("not a picture")
+    (source / "odd.tif").write_bytes(premultiplied_grey())
     return source
 
 
@@ -215,7 +217,9 @@ def test_a_folder_is_cut_out_picture_by_picture_and_the_originals_stay(folder, t
         p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*.*")
     )
     assert made == ["one.jpg.png", "one.png", "sub/two.bmp.png"]
-    assert skipped == ["notes.txt (not a picture)"]
+    notes, odd = skipped
+    assert notes == "notes.txt (not a picture)"
+    assert odd.startswith("odd.tif (its mode La cannot become RGB")
     with Image.open(tmp_path / "out" / "one.jpg.png") as cut:
         assert cut.size == (80, 50) and cut.mode == "RGBA"
         assert np.asarray(cut)[5, 5, 3] > 250 and np.asarray(cut)[45, 75, 3] < 5

@@ -339,6 +339,20 @@ def test_without_pillow_heif_a_heic_picture_tells_what_to_install(tmp_path):
     assert told.splitlines() == 2 * ["HEIC: pip install pillow-heif, or export it as JPEG"]
 
 
+def test_large_pictures_are_made_small_one_at_a_time(tmp_path, memory_taken):
+    for number in range(6):
+        Image.new("1", (8000, 5000), number % 2).save(tmp_path / f"{number}.png")
+    whole = (tmp_path / "5.png").read_bytes()
+    (tmp_path / "2.png").write_bytes(whole[: len(whole) // 2])  # must not keep the others waiting
+    before = "from pathlib import Path; from utils.folder import read_folder"
+    work = """
+images, ids, skipped = read_folder(Path(sys.argv[1]), 8)
+assert [image.mean() for image in images] == [0, 255, 255, 0, 255] and len(skipped) == 1
+"""
+    decoded, rgb = 40_000_000, 4 * 40_000_000  # bytes, as Pillow holds them
+    assert memory_taken(before, work, str(tmp_path)) < 2 * (decoded + rgb)
+
+
 @pytest.fixture
 def mixed(tmp_path):
     """A folder with pictures in two classes and none, and every kind of bad file."""

@@ -186,15 +186,17 @@ def _plain(images: np.ndarray, behind: str) -> np.ndarray:
 def cut_out_picture(picture: Image.Image, session: "BaseSession | None" = None) -> Image.Image:
     """A picture of any size with its background transparent, RGBA.
 
-    One that has transparent parts already keeps those and no others.
+    One that has transparent parts already keeps those and no others. Raises UnreadablePicture
+    where Pillow cannot turn its mode into RGB.
     """
     from rembg import remove
 
+    opaque = to_rgb(picture)
     if picture.has_transparency_data:
         given = picture.convert("RGBA")
         if np.asarray(given)[..., 3].min() < 255:
             return given
-    return remove(to_rgb(picture), session=session or load_session())
+    return remove(opaque, session=session or load_session())
 
 
 def cut_out_folder(
@@ -232,11 +234,12 @@ def cut_out_folder(
         if out.exists():
             continue
         try:
-            picture = open_picture(path)
+            with open_picture(path) as picture:
+                alone = cut_out_picture(picture, session)
         except UnreadablePicture as error:
             skipped.append(f"{path.relative_to(source).as_posix()} ({error})")
             continue
         out.parent.mkdir(parents=True, exist_ok=True)
         with replacing(out) as partial:
-            cut_out_picture(picture, session).save(partial, "PNG")
+            alone.save(partial, "PNG")
     return skipped

@@ -2,10 +2,11 @@
 
 import io
 import os
+import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -20,16 +21,23 @@ with suppress(ImportError):  # most phones' pictures are HEIC, which Pillow alon
 
 HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")  # kinds of its file
 MAX_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485  # Pillow's own line for decompression bombs
+LARGE = 12_000_000  # pixels; such a picture takes hundreds of MB until it is made small
+_one_large = threading.Lock()  # so they come one at a time, however many threads read
+Image.core.set_block_size(1 << 26)  # of blocks under 32 MiB glibc keeps some for each thread
 
 
 class UnreadablePicture(ValueError):
     """A file that cannot be turned into a picture; the message says why in a few words."""
 
 
+@contextmanager
 def open_picture(
     source: Path | str | bytes, least: int | None = None, formats: tuple[str, ...] | None = None
-) -> Image.Image:
+) -> Iterator[Image.Image]:
     """Open one picture, upright, decoded, in whatever mode its file has.
+
+    Make it small within the `with`: other threads' pictures of over LARGE pixels wait until its
+    end.
 
     Parameters
     ----------
@@ -42,18 +50,34 @@ def open_picture(
     UnreadablePicture : empty, truncated, corrupt, not a picture, over MAX_PIXELS pixels, a file
         or folder that may not be read, or HEIC where pillow-heif is not installed.
     """
+    with ExitStack() as turn:
+        yield _decoded(source, least, formats, turn)
+
+
+def _decoded(
+    source: Path | str | bytes,
+    least: int | None,
+    formats: tuple[str, ...] | None,
+    turn: ExitStack,
+) -> Image.Image:
+    """What `open_picture` gives; a large picture has taken its turn."""
     file = io.BytesIO(source) if isinstance(source, bytes) else Path(source)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's; what matters is refused below
             with Image.open(file, formats=formats) as picture:
-                if picture.width * picture.height > MAX_PIXELS:
+                pixels = picture.width * picture.height
+                if pixels > MAX_PIXELS:
                     raise UnreadablePicture(
                         f"{picture.width}×{picture.height} pixels is over the limit of "
                         f"{MAX_PIXELS / 1e6:.0f} million"
                     )
                 if least:  # less work, less memory
                     picture.draft(picture.mode, (least, least))
+                    if "progressive" not in picture.info:  # such a JPEG is held whole even so
+                        pixels = picture.width * picture.height
+                if pixels > LARGE:
+                    turn.enter_context(_one_large)
                 picture.load()
                 try:
                     return ImageOps.exif_transpose(picture)
@@ -90,8 +114,8 @@ def read_picture(source: Path | str | bytes, size: int) -> np.ndarray:
 
     Raises UnreadablePicture as `open_picture` does.
     """
-    picture = to_rgb(open_picture(source, 2 * size))
-    return np.array(ImageOps.fit(picture, (size, size)))
+    with open_picture(source, 2 * size) as picture:
+        return np.array(ImageOps.fit(to_rgb(picture), (size, size)))
 
 
 def to_rgb(picture: Image.Image) -> Image.Image:
