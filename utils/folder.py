@@ -23,7 +23,8 @@ HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1") 
 MAX_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485  # Pillow's own line for decompression bombs
 LARGE = 12_000_000  # pixels; such a picture takes hundreds of MB until it is made small
 _one_large = threading.Lock()  # so they come one at a time, however many threads read
-Image.core.set_block_size(1 << 26)  # of blocks under 32 MiB glibc keeps some for each thread
+# PILLOW_BLOCK_SIZE: of blocks under 32 MiB, glibc keeps for each thread what it gives back.
+Image.core.set_block_size(1 << 26)  # type: ignore[attr-defined]
 
 
 class UnreadablePicture(ValueError):
