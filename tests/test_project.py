@@ -22,6 +22,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 CONDA_NAMES = {"pytorch": "torch", "py-opencv": "opencv-python-headless"}
 LESSONS = sorted((ROOT / "lessons").glob("[0-9][0-9]_*.py"))
 CARDS = sorted(path for path in (ROOT / "models").glob("*.json"))
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "service/README.md")]
 
 
 def tracked():
@@ -72,16 +73,16 @@ def test_what_a_lesson_imports_is_installed_with_the_course(lesson):
 
 
 def test_every_local_link_in_the_pages_leads_somewhere():
-    for page in ROOT.glob("*.md"):
+    for page in PAGES:
         for target in re.findall(r"\]\(([^)#]+)[^)]*\)|src=\"([^\"]+)\"", page.read_text("utf-8")):
             link = target[0] or target[1]
-            assert link.startswith("http") or (ROOT / link).exists(), f"{page.name}: {link}"
+            assert link.startswith("http") or (page.parent / link).exists(), f"{page}: {link}"
 
 
 def test_every_target_the_readme_names_exists():
     makefile = (ROOT / "Makefile").read_text("utf-8")
-    for page in ("README.md", "CONTRIBUTING.md"):
-        for target in re.findall(r"`?make ([a-z-]+)`?", (ROOT / page).read_text("utf-8")):
+    for page in PAGES:
+        for target in re.findall(r"`?make ([a-z-]+)`?", page.read_text("utf-8")):
             assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"{page}: make {target}"
 
 

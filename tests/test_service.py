@@ -34,6 +34,7 @@ from service.models import EXAMPLE
 from service.pictures import SIDE, encode, keep, name
 from service.settings import Settings
 from tools.serving import free_port
+from utils import ROOT
 from utils.index import ExactIndex, QdrantIndex
 from utils.models import save_compact
 
@@ -232,6 +233,14 @@ def test_the_address_can_be_another_than_that_asked(finished, address):
     with client_of(finished, address=address) as client:
         urls = post(client, picture_file()).json()["results"]
     assert all(url.startswith(f"{address.rstrip('/')}/images/") for url in urls)
+
+
+def test_the_page_names_each_variable_that_is_read_and_no_other():
+    code = (ROOT / "service/settings.py").read_text("utf-8")
+    read = {f"LOOKALIKE_{name}" for name in re.findall(r'get\("([A-Z_]+)"', code)}
+    page = (ROOT / "service/README.md").read_text("utf-8")
+    table = set(re.findall(r"`(LOOKALIKE_\w+)`(?=.*\|.*\|)", page))
+    assert len(read) > 5 and table == read
 
 
 def test_settings_come_from_the_environment():
