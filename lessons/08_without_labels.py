@@ -19,7 +19,7 @@ start("08_without_labels", big=BIG)
 
 # %% [markdown]
 # ## 1 · Two views of one picture
-# A **view** is a random change after which a person still sees the same thing: a part of the picture, mirrored, in other colours, blurred. That gives pairs that are surely alike, for nothing. *Would you know which two belong together?*
+# A **view** is a random change after which a person still sees the same thing: a part of the picture, mirrored, in other colours, blurred. That gives pairs that belong together, for nothing. *Would you know which two belong together?*
 
 # %%
 import numpy as np
@@ -90,7 +90,7 @@ show_matrix(
 check("At least ten of twelve find their other half; by chance one would", right >= 10)
 
 # %% [markdown]
-# To answer is to classify, with 2N − 1 classes that are new in every batch. So the loss is a cross-entropy over cosines, divided by a **temperature** τ. It is called **NT-Xent** (Chen et al. 2020, SimCLR):
+# To answer is to classify, with 2N − 1 classes that are new in every batch. So the loss is a cross-entropy over cosines, divided by a **temperature** τ. One right answer among many wrong ones, by softmax, is older (N-pair, Sohn 2016; every picture its own class, Wu et al. 2018; InfoNCE, van den Oord et al. 2018); in this form it is called **NT-Xent** (Chen et al. 2020, SimCLR):
 #
 # $$\ell_{i} = -\log \frac{\exp(\cos(z_i, z_{j})/\tau)}{\sum_{k \neq i} \exp(\cos(z_i, z_k)/\tau)}, \quad j \text{ the other view of } i$$
 
@@ -141,6 +141,9 @@ show_bars(
     title=f"The colder, the more it aims: {shares['τ = 1.0']:.0%} at τ = 1, {shares['τ = 0.05']:.0%} at .05",
 )
 
+# %%
+check("The colder, the more it aims", list(shares.values()) == sorted(shares.values())[::-1])
+
 # %% [markdown]
 # From our recipe: the same network from random weights, {{results:without_labels.main.simclr.steps:d}} steps of 256 pictures at each temperature, asked for drawings of things that it never saw.
 
@@ -169,7 +172,7 @@ show_bars(
 check("At temperature 1 it finds least", warmest == min(by_temperature.values()))
 
 # %% [markdown]
-# A bigger batch asks harder questions: more wrong answers. *With as many pictures seen in all, is 512 better than 64?*
+# Colder than .05 we did not try. A bigger batch asks harder questions: more wrong answers. *With as many pictures seen in all, is 512 better than 64?*
 
 # %%
 by_batch, ranges = recorded("batch")
@@ -202,20 +205,49 @@ show_bars(
     by_change,
     unit="recall@1, drawings of unseen things",
     intervals=ranges,
-    title=f"Colour alone gives {by_change['only colour']:.2f}; the others alone do harm, crops most: {by_change['only crop']:.2f}",
+    title=f"On drawings colour alone finds {by_change['only colour']:.2f}, a crop alone {by_change['only crop']:.2f}",
 )
 
 # %%
 singles = [by_change[f"only {part}"] for part in off]
-check("Of the four, changed colours alone teach most", by_change["only colour"] == max(singles))
+check("On drawings colour alone teaches most", by_change["only colour"] == max(singles))
 alone = [by_change[f"only {part}"] for part in off if part != "colour"]
-check("Each of the others alone is worse than no training at all", max(alone) < untrained["low"])
-check("A crop alone is the worst", by_change["only crop"] == min(singles))
+check("… each of the others less than no training at all", max(alone) < untrained["low"])
+check("… and a crop least", by_change["only crop"] == min(singles))
 
 # %% [markdown]
-# Two copies without any change ("none") teach something, too: all other pictures must still be told apart. Of the four together, leaving out colour costs most: drawings fall from {{results:without_labels.augmentation.all.test.drawings.mean:.2f}} to {{results:without_labels.augmentation.without colour.test.drawings.mean:.2f}}. Leaving out the mirror does no harm ({{results:without_labels.augmentation.without flip.test.drawings.mean:.2f}}), leaving out blur little ({{results:without_labels.augmentation.without blur.test.drawings.mean:.2f}}). Leaving out the crop costs, too ({{results:without_labels.augmentation.without crop.test.drawings.mean:.2f}}), though alone it is the worst: what a change is worth depends on the others. And all four find no more than colour alone.
+# Two copies without any change ("none") teach something, too: all other pictures must still be told apart. But the networks learned from scenes, and drawings on white are another world. *Will scenes tell the same order? And what happens when one of the four is left out?*
+
+# %%
+left_out = {"untrained": "untrained", "all": "all four"}
+left_out |= {f"without {part}": f"without {part}" for part in off}
+for kind in ("drawings", "scenes"):
+    means, ranges = recorded("augmentation", kind)
+    before = record["baselines"]["untrained"][kind]
+    means["untrained"], ranges["untrained"] = before["mean"], (before["low"], before["high"])
+    show_bars(
+        {told: means[name] for name, told in left_out.items()},
+        unit=f"recall@1, {kind} of unseen things",
+        intervals={told: ranges[name] for name, told in left_out.items()},
+        title=f"{kind.capitalize()}: {means['all']:.3f} by all four, {means['without blur']:.3f} without blur",
+    )
+
+# %%
+on_scenes = record["augmentation"]
+lowest, highest = (
+    {name: run["test"]["scenes"][end] for name, run in on_scenes.items()} for end in ("low", "high")
+)
+check("On scenes leaving out blur finds more", lowest["without blur"] > highest["all"])
+check(
+    "… leaving out crop or colour less, as on drawings",
+    max(highest["without crop"], highest["without colour"]) < lowest["all"],
+)
+check("… and blur alone finds less than no training", highest["only blur"] < lowest["only crop"])
+
+# %% [markdown]
+# Crop and colour are needed in both. But a crop *alone*, the worst of all on drawings, is no worse on scenes than no training ({{results:without_labels.augmentation.only crop.test.scenes.mean:.3f}}; untrained {{results:without_labels.baselines.untrained.scenes.mean:.3f}}); there blur alone is ({{results:without_labels.augmentation.only blur.test.scenes.mean:.3f}}). Blur takes away the small marks by which scenes of 64 pixels can be told; leaving it out is the best of the settings here on scenes ({{results:without_labels.augmentation.without blur.test.scenes.mean:.3f}}), and on drawings it costs little. What a change is worth depends on the others, and on what we ask for.
 #
-# Chen et al. describe the same of colour on photographs: two crops of one picture share their colours, and the histogram of colours gives them away. The network takes that **shortcut** and looks no further. Changed colours close it. (Of single changes their figure 5 tells otherwise: a crop alone is best there, and colour alone far behind.) *Is another one left? Think of what two crops of a scene have in common besides the thing.*
+# Chen et al. describe of colour on photographs: two crops of one picture share their colours, and the histogram of colours gives them away. The network takes that **shortcut** and looks no further. Changed colours close it. (Of single changes their figure 5 tells otherwise: a crop alone is best there, and colour alone far behind.) *Is another one left? Think of what two crops of a scene have in common besides the thing.*
 #
 # We put every validation thing before two backgrounds, and ask each network: is a scene nearer to the same thing before another background, or to another thing before the same background?
 
@@ -261,7 +293,7 @@ check(
 )
 
 # %% [markdown]
-# (No fair race: `cnn` began with labelled photographs, and its labels put one thing before many backgrounds.) Nobody told the others that the background is not meant. It is in both views, so it is as good a mark as the thing. A change that takes it away must know where the thing is: with a mask, but still without a label, the second view can stand before another background.
+# (No fair race: `cnn` began with labelled photographs, and its labels put one thing before many backgrounds.) Nobody told the others that the background is not meant. It is in both views, so it is as good a mark as the thing. A change that takes it away must know where the thing is: with a mask the second view can stand before another background. That is no longer learning for nothing: a mask is a kind of label, too. Ours come with the drawings; elsewhere somebody must draw them, or a network that was taught by somebody.
 
 # %%
 new = record["augmentation"]["and new background"]["test"]
@@ -303,7 +335,7 @@ check("… and neither is its queue", len(set(queue)) > 6)
 # %% [markdown]
 # One summary that we built on says that MoCo compares a picture with a mini-batch of pictures *of its class*. There are no classes here: a picture's only right answer is its own other view, and the queue is a random piece of everything else. With 367 things a queue of 4,096 holds about eleven pictures of the query's own thing, all wrongly called wrong.
 #
-# The vectors in the queue were made by the network as it was some steps ago. If it learns fast they are out of date, and old is easy to tell from new. So MoCo makes them with a **follower**, a second network whose weights are a slow average of the learner's: θ′ ← m θ′ + (1 − m) θ. *How far does it lag at m = .9, .99, .999?*
+# The vectors in the queue were made by the network as it was some steps ago. If it learns fast they are out of date, and old is easy to tell from new. So MoCo makes them with a **follower** (the *momentum encoder*), a second network whose weights are a slow average of the learner's: θ′ ← m θ′ + (1 − m) θ. *How far does it lag at m = .9, .99, .999?*
 
 # %%
 from utils.plots import show_curve
@@ -403,7 +435,7 @@ check(
 check("At this memory and budget SimCLR still finds more", small.iloc[1] > large.iloc[1])
 
 # %% [markdown]
-# So a queue is nearly free, and yet it does not win here, nor does a longer one find more ({{results:without_labels.queue.queue 128.test.drawings.mean:.2f}}, {{results:without_labels.queue.queue 1024.test.drawings.mean:.2f}}, {{results:without_labels.queue.queue 4096.test.drawings.mean:.2f}}; one run each). None of them reaches what the network found before training ({{results:without_labels.baselines.untrained.drawings.mean:.2f}}), so they do not tell which length is best. Why is not measured. The follower may lag (we tried one *m*, .99); batch normalisation may betray which key is of the same batch, against which He et al. shuffle (section 3.3) and we do nothing; some keys show the query's own thing; and more wrong answers were no help to SimCLR either. He et al. train for days on pictures of 224×224, where eight GPUs hold a batch of at most 1,024, and a queue 65,536 wrong answers: that is when a queue beats a bigger batch.
+# So a queue is nearly free, and yet it does not win here, nor does a longer one find more ({{results:without_labels.queue.queue 128.test.drawings.mean:.2f}}, {{results:without_labels.queue.queue 1024.test.drawings.mean:.2f}}, {{results:without_labels.queue.queue 4096.test.drawings.mean:.2f}}; one run each). None of them reaches what the network found before training ({{results:without_labels.baselines.untrained.drawings.mean:.2f}}), so they do not tell which length is best. Why is not measured. For the same pictures a batch of 128 takes half the steps that one of 64 takes, and the learner sees gradients of one view, where SimCLR's sees two: that alone may explain it. The follower may lag (we tried one *m*, .99); batch normalisation may betray which key is of the same batch, against which He et al. shuffle (section 3.3) and we do nothing; some keys show the query's own thing; and more wrong answers were no help to SimCLR either. He et al. train for days on pictures of 224×224, where eight GPUs hold a batch of at most 1,024, and a queue 65,536 wrong answers: that is when a queue beats a bigger batch. (MoCo v2 took over SimCLR's head and blur; v3, with large batches, dropped the queue.)
 #
 # ## 5 · The head that is dropped
 # SimCLR puts two more layers, the **projection head**, between the network and its loss, and throws them away after training. *Why build what we throw away?*
@@ -431,7 +463,7 @@ check("… and more than a network trained without", before > without)
 # Chen et al. (section 4.2) suppose: the loss asks for vectors that do not change with colour and place; the head learns to throw that away, and the layer before it need not. The head takes the harm. (That is on drawings. On scenes, where the background leads them all astray, the three are alike: {{results:without_labels.head.with head.test.scenes.mean:.3f}}, {{results:without_labels.head.with head.after the head.test.scenes.mean:.3f}}, {{results:without_labels.head.no head.test.scenes.mean:.3f}}.)
 #
 # ## 6 · Train one
-# All together: a small network with random weights, scenes without their labels, the second view before another background, half a minute of two cores. The weights that find most scenes of validation things are kept, so there labels do help; scenes of test things, which it never sees, only report.
+# All together: a small network with random weights, scenes without their labels but with their masks, the second view before another background, half a minute of two cores. The weights that find most scenes of validation things are kept, so there labels do help; scenes of test things, which it never sees, only report.
 
 # %%
 from utils.contrast import TwoViews, ViewPairs, with_projection
@@ -488,6 +520,9 @@ show_bars(
     intervals=ranges,
     title=f"Labels find {gap[0]:.2f}, SimCLR without one {gap[1]:.2f}, no training {untrained['mean']:.2f}",
 )
+
+# %% [markdown]
+# SimCLR runs here with the settings that we began with: τ = .2, 256 a batch, all four changes. Sections 2 and 3 found better ones, so the gap to labels is at most this.
 
 # %%
 check("Without labels more is found than without training", gap[1] > untrained["mean"])
@@ -576,9 +611,9 @@ check("Its loss looks perfect all the same", down.loss[-1] < 0.05)
 check("With wrong answers they end farther apart", up.cosine[-1] < down.cosine[-1] - 0.2)
 
 # %% [markdown]
-# The head hides it: in our recipe's runs what we keep, the layer before, has a mean cosine of {{results:without_labels.collapse.attraction only.test.cosine.mean:.2f}}, less than before training ({{results:without_labels.baselines.untrained.cosine.mean:.2f}}), and yet it finds only {{results:without_labels.collapse.attraction only.test.drawings.mean:.2f}} of the drawings, untrained {{results:without_labels.baselines.untrained.drawings.mean:.2f}}. So watch the cosine of **what the loss sees**.
+# The head hides it: in our recipe's runs what we keep, the layer before, has a mean cosine of {{results:without_labels.collapse.attraction only.test.cosine.mean:.2f}}, less than before training ({{results:without_labels.baselines.untrained.cosine.mean:.2f}}), and yet it finds only {{results:without_labels.collapse.attraction only.test.drawings.mean:.2f}} of the drawings, untrained {{results:without_labels.baselines.untrained.drawings.mean:.2f}}. So watch the cosine of **what the loss sees**; and a low one is no all-clear. Vectors can fall into a few directions without becoming one (*dimensional collapse*, Jing et al. 2022): that is seen in how many directions hold their variance (lesson 07 counts them), not in a mean cosine.
 #
-# The wrong answers are the cure here. There are others: a follower and a predictor without any wrong answer (BYOL), or a loss that asks the coordinates to vary (VICReg).
+# The wrong answers are the cure here. There are others: a predictor on one side and no gradient on the other (BYOL with a follower, SimSiam without one), or a loss that asks the coordinates to vary (VICReg). DINO and DINOv2, the usual choice today for search without labels (lesson 02 names them), learn without wrong answers, too.
 #
 # ## Exercises
 # ### Exercise 08.1 · Who finds its other half?
@@ -663,7 +698,7 @@ progress()
 # <details><summary>Answer</summary>Colour. What views change, the network learns to ignore.</details>
 #
 # **3. The loss of a training without wrong answers falls to 0 within a minute. Good news?**
-# <details><summary>Answer</summary>No: look at the mean cosine of all pairs that the loss sees. If it is near 1, everything has become one point.</details>
+# <details><summary>Answer</summary>Hardly: look at the mean cosine of all pairs that the loss sees. Where that is near 1 as well, everything has become one point.</details>
 #
 # **4. Why does MoCo not send the gradient into the keys of its queue?**
 # <details><summary>Answer</summary>They are vectors of networks that are no more. What made them was not kept, and that is why they cost so little.</details>
@@ -679,6 +714,7 @@ progress()
 # - Chen et al., *A Simple Framework for Contrastive Learning of Visual Representations* (2020): SimCLR; its figure 5 asks what our section 3 asks.
 # - He et al., *Momentum Contrast for Unsupervised Visual Representation Learning* (2020): MoCo.
 # - Wang & Isola, *Understanding Contrastive Representation Learning through Alignment and Uniformity on the Hypersphere* (2020): what the two halves of the loss do.
-# - Grill et al., *Bootstrap Your Own Latent* (2020): no wrong answers, and yet no collapse.
+# - Grill et al., *Bootstrap Your Own Latent* (2020), and Chen & He, *Exploring Simple Siamese Representation Learning* (2021): no wrong answers, and yet no collapse.
+# - Caron et al., *Emerging Properties in Self-Supervised Vision Transformers* (2021): DINO; Oquab et al., *DINOv2* (2023).
 # - Bardes, Ponce & LeCun, *VICReg* (2022): a cure by variance.
 # - Khosla et al., *Supervised Contrastive Learning* (2020): the same loss where labels are known.
