@@ -225,11 +225,12 @@ for kind in ("drawings", "scenes"):
     means, ranges = recorded("augmentation", kind)
     before = record["baselines"]["untrained"][kind]
     means["untrained"], ranges["untrained"] = before["mean"], (before["low"], before["high"])
+    order = sorted(left_out, key=means.get)
     show_bars(
         {told: means[name] for name, told in left_out.items()},
         unit=f"recall@1, {kind} of unseen things",
         intervals={told: ranges[name] for name, told in left_out.items()},
-        title=f"{kind.capitalize()}: {means['all']:.3f} by all four, {means['without blur']:.3f} without blur",
+        title=f"On {kind} {left_out[order[-1]]} finds most, {left_out[order[0]]} least",
     )
 
 # %%

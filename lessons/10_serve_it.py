@@ -1,6 +1,6 @@
 # %% [markdown]
 # # 10 · Can it live outside the notebook?
-# A search in a notebook has one user. We put it behind an address, so that any program can ask with a picture, and find out what a stranger's picture may do, what survives a power cut, and what a million questions cost.
+# A search in a notebook has one user. We put it behind an address, so that any program can ask with a picture, and find out what a stranger's picture may do, what survives a crash, and what a million questions cost.
 #
 # **After this lesson you can**
 # - turn a search into a service that takes a picture in base64 and gives addresses and distances;
@@ -299,6 +299,8 @@ check("What was answered survives a kill", there)
 check("What was removed is not found", added.json()["url"] not in gone)
 
 # %% [markdown]
+# A kill shows that the service had written before it answered. It does not show what a power cut would take: that is what the operating system still held in memory, unless the program insisted by `fsync` (Pillai et al. 2014). Ours does, for the file and its folder, but a kill can't test it.
+#
 # ## 6 · How many, how fast?
 # A mean hides the slow ones. Users remember the **99th percentile**: one of a hundred waits that long or longer. Four clients ask at the same time, fifty times each. *Will each wait as long as if it were alone?*
 
@@ -349,6 +351,8 @@ process.terminate()
 process.wait()
 
 # %% [markdown]
+# Of so few waits the 99th percentile is one of the slowest two or three. To know it, ask a thousand times or more, from another machine and at a fixed rate: a client that waits for its answer asks least when we are slowest.
+#
 # Two cores can do two things at a time; whoever comes third waits. So a service has a queue, and the queue has an end: beyond it the answer is **503**, at once, with a hint when to come again. A service that accepts everything answers nobody.
 #
 # ## 7 · A container and a handler
@@ -470,7 +474,9 @@ check("A million questions a month are cheaper serverless", serverless(1e6) < st
 check("A billion are cheaper on standing servers", serverless(1e9) > standing(1e9))
 
 # %% [markdown]
-# What the formula leaves out: a function that nobody asked for minutes is put away, and the next question waits until it has started again, the **cold start**. In the thesis that was torch and a network. Our handler leaves torch out, and a fresh process typically gives its first answer after {{results:service.lambda.first_answer_seconds:.1f}} seconds (the slowest of nine took {{results:service.lambda.first_answer_slowest_seconds:.1f}}), further ones in about {{results:service.lambda.answer_milliseconds:.0f}} milliseconds.
+# These times are of our machine and one small drawing, not of Lambda. And the formula leaves out the start of the container, the address in front (CloudFront), traffic and logs: each may cost as much as the answers. Nor will a body over 6 MB come through.
+#
+# It leaves out a wait, too: a function that nobody asked for minutes is put away, and the next question waits until it has started again, the **cold start**. In the thesis that was torch and a network. Our handler leaves torch out, and a fresh process typically gives its first answer after {{results:service.lambda.first_answer_seconds:.1f}} seconds (the slowest of nine took {{results:service.lambda.first_answer_slowest_seconds:.1f}}), further ones in about {{results:service.lambda.answer_milliseconds:.0f}} milliseconds.
 #
 # ## 9 · Whose picture is it?
 # A photo that somebody asks with shows faces, rooms, children, and its file may tell where it was taken. The rules that our service keeps, and that yours should:
@@ -479,7 +485,9 @@ check("A billion are cheaper on standing servers", serverless(1e9) > standing(1e
 # - what is added loses everything but its pixels, EXIF with the place included; but ingestion makes a picture's address of words of its file's path, and everybody reads them: rename `anna/knee.jpg` first;
 # - an embedding is *not* anonymous: it finds other pictures of the same thing or person, and some of the picture can be read back from it (lesson 01 read back a tint);
 # - whoever may add can remove, and removed means gone, from the index and from the disk (a browser that has just shown it may keep it for five minutes);
-# - other sites' pages cannot read its answers (**CORS** is closed until you open it), and without the token nobody can change anything.
+# - other sites' pages cannot read its answers (**CORS** is closed until you open it), and without the token nobody can change anything;
+# - over plain HTTP everybody on the way reads token and pictures: on a network put **TLS** before it (https, by a proxy such as Caddy or nginx);
+# - photos of people are personal data, and vectors made to recognise people are biometric data: in the European Union the law (GDPR, articles 6 and 9) asks for your reason before you begin.
 #
 # One door stays open by design: the answers. Suppose that nobody can fetch a picture, and only numbered results with their distances come out. *What does a stranger learn who has the same network, and pictures of their own?* Of unit vectors $q$ and $v$ the distance is $d^2 = 2 - 2\, q \cdot v$ (lesson 04), so $q \cdot v = 1 - d^2 / 2$. The stranger knows $q$ and reads $d$: each answer is one linear equation for
 # the hidden $v$, with as many unknowns as a vector has numbers. We play the stranger: every fifth drawing of `gallery`, the service's pictures, is hidden; the others are ours to ask with. A question may ask for a hundred answers, nearly half of what is hidden.
@@ -650,5 +658,6 @@ exercise("10.3", slowest)
 # - Fielding, *Architectural Styles and the Design of Network-based Software Architectures* (2000): what HTTP is made for.
 # - Dean & Barroso, *The Tail at Scale* (2013): why the slowest of a hundred matters.
 # - Tramèr et al., *Stealing Machine Learning Models via Prediction APIs* (2016): equations solved from answers; Morris et al., *Text Embeddings Reveal (Almost) As Much As Text* (2023): what vectors give away.
+# - Pillai et al., *All File Systems Are Not Created Equal* (2014): what is on the disk after a crash, and what is not.
 # - OWASP, *File Upload Cheat Sheet*: what a stranger's file may do.
 # - Jonas et al., *Cloud Programming Simplified: A Berkeley View on Serverless Computing* (2019).
