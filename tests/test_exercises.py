@@ -1082,6 +1082,8 @@ def test_what_cannot_be_called_as_asked_becomes_a_sentence(answer, told, capsys)
             lambda v, xy, k: print(end=""),
             "returns nothing (None): does it end with return?",
         ),
+        ("02.1", lambda *a: print(end=""), "gives NoneType. (Your function gave None: does it end"),
+        ("04.1", lambda *a: print(end=""), "the last axis. (Your function gave None: does it end"),
         ("06.1", lambda v, q, a, k: ([1], [2, 3]), "returns a tuple that is not what is asked"),
         ("00.2", lambda p: len(p)(p), "TypeError: 'int' object is not callable"),
     ],

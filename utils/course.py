@@ -103,7 +103,7 @@ def exercise(number: str, *answer: Any) -> None:
         hint = grade(*(_watched(one, given) for one in answer))
     except Exception as error:
         hint = _what_stopped(error, answer[0], given)
-    if hint and given and given[0] is None and "None" not in hint:
+    if hint and given and given[0] is None and "does it end with return" not in hint:
         hint += " (Your function gave None: does it end with return?)"
     print(f"✗ Exercise {number}: {hint}" if hint else f"✓ Exercise {number}: done")
     try:
@@ -153,7 +153,8 @@ def _what_stopped(error: Exception, answer: Any, given: list[Any]) -> str:
         return "your function returns nothing (None): does it end with return?"
     if not theirs and given:
         kind = type(given[0]).__name__
-        return f"your function returns a {kind} that is not what is asked for here ({told})"
+        kind = f"an {kind}" if kind[0] in "AEIOUaeiou" else f"a {kind}"
+        return f"your function returns {kind} that is not what is asked for here ({told})"
     if not theirs:
         raise error
     return f"your code stopped at line {theirs[0].lineno} with {type(error).__name__}: {told}"
