@@ -60,6 +60,17 @@ def quarters_of_a_square(picture):
     return np.concatenate([histogram(part) for part in parts]) / 4
 
 
+def quarters_short_of_a_row(picture):
+    h, w = picture.shape[0] // 2, picture.shape[1] // 2
+    parts = [picture[: h - 1, :w], picture[:h, w:], picture[h:, :w], picture[h:, w:]]
+    return np.concatenate([histogram(part) for part in parts]) / 4
+
+
+def quarters_in_place(picture):
+    picture //= 64
+    return quarters(picture * 64)
+
+
 def search(folder, k, **wrong):
     pictures = load_images(folder)
     vectors = embed(load_model("cnn-photos"), pictures, cache=False)
@@ -563,10 +574,15 @@ WRONG = {
         (lambda p: quarters(p, (0, 2, 1, 3)), "another order"),
         (lambda p: quarters(p).reshape(4, 64), "shape"),
         (lambda p: quarters(p[::-1]) * 0 + 1 / 256, "right pixels"),
+        (lambda p: quarters(p, (0, 1, 0, 1)), "right pixels"),
+        (quarters_short_of_a_row, "right pixels"),
+        (quarters_in_place, "changes the picture"),
+        (lambda p: quarters(p) * np.nan, "sum to nan"),
     ],
     "00.3": [
         (lambda f, k: search(f, k)[:, [0, 0]], "answered twice"),
         (lambda f, k: search(f, 2), "Use k"),
+        (lambda f, k: search(f, k)[:, :: 1 if k < 3 else -1], "Sort, nearest first"),
         (lambda f, k: search(f, k, own=True), "its own answers"),
         (lambda f, k: search(f, k, positions=True), "positions"),
         (lambda f, k: search(f, k)[:, :1], "shape"),
