@@ -119,6 +119,11 @@ def unprocessed(model, pictures, layer):
         return unit(part(raw).mean((2, 3)).numpy())
 
 
+def in_training_mode(model, pictures, layer):
+    model.module.train()
+    return layer_embedding(model, pictures, layer)
+
+
 def with_gradients(model, pictures, layer):
     part = dict(model.module.named_modules())[layer]
     return part(model.preprocess(torch.from_numpy(pictures.images))).mean((2, 3))
@@ -593,7 +598,9 @@ WRONG = {
         (lambda c, y, x, shape: (y * shape[2] + x) * shape[0] + c, "channel first"),
         (lambda c, y, x, shape: (c * shape[2] + x) * shape[1] + y, "changed places"),
         (lambda c, y, x, shape: place_of(c, y, x, shape) + 1, "one too high"),
-        (lambda c, y, x, shape: place_of(c, y, x, shape) / 1, "whole number"),
+        (lambda c, y, x, shape: place_of(c, y, x, shape) / 1, "no division"),
+        (lambda c, y, x, shape: (c, y, x), "place_of(…) gives tuple."),
+        (lambda c, y, x, shape: c * 20 + y * 5 + x, "use `shape`"),
         (lambda c, y, x, shape: c + y + x, "How many values come before"),
     ],
     "01.2": [
@@ -603,6 +610,8 @@ WRONG = {
         (lambda v, dim: shorten(v, dim, slice(None, None, -1)), "vary least"),
         (lambda v, dim: shorten(v, dim, centre=False), "mean is still in"),
         (lambda v, dim: v, "80×3"),
+        (lambda v, dim: shorten(v, 3), "use `dim`"),
+        (lambda v, dim: shorten(v, dim) * np.nan, "hold NaN"),
         (lambda v, dim: unit(v[:, -dim - 1 : -1] - v.mean()), "main directions"),
         (lambda v, dim: unit(PCA(dim, whiten=True).fit_transform(v)), "whitening makes"),
     ],
@@ -616,6 +625,8 @@ WRONG = {
         (lambda m, p, name: embed(m, p, cache=False), "last answer"),
         (lambda m, p, name: layer_embedding(m, p, name)[:3], "7×6"),
         (with_a_hook_left, "remove()"),
+        (lambda m, p, name: layer_embedding(m, p, "first"), "use `layer`"),
+        (in_training_mode, "not as it was given"),
         (unprocessed, "model.preprocess"),
         (with_gradients, "inference_mode"),
     ],

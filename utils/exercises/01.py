@@ -1,5 +1,6 @@
 """Graders of lesson 01."""
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -16,11 +17,15 @@ def grade_1(place_of: Callable[..., Any]) -> str | None:
     wanted = np.arange(60).reshape(shape)
     given = np.empty(shape, object)
     for at in np.ndindex(*shape):
-        given[at] = place_of(*at, shape)
-    if any(not isinstance(value, int | np.integer) for value in given.flat):
-        kind = next(type(v).__name__ for v in given.flat if not isinstance(v, int | np.integer))
-        return f"A place is a whole number, but place_of(…) gives {kind}. Use * and +, no division."
+        place = place_of(*at, shape)
+        try:
+            given[at] = operator.index(place)  # of NumPy's and torch's whole numbers, too
+        except TypeError:
+            told = f"A place is a whole number, but place_of(…) gives {type(place).__name__}."
+            return f"{told} Use * and +, no division." if isinstance(place, float) else told
     if (given == wanted).all():
+        if place_of(1, 4, 2, (2, 6, 3)) != 32:
+            return f"For shape {shape} it is right, but not for (2, 6, 3): use `shape`."
         return None
     if (given == wanted + 1).all():
         return "All your places are one too high: they count from 0, like the channel and the row."
@@ -52,6 +57,8 @@ def grade_2(shorten: Callable[..., Any]) -> str | None:
         return "Your function changes the vectors it is given: write vectors - …, not vectors -= …."
     if found.shape != (80, 3):
         return f"80 vectors and dim = 3 should give 80×3, but you return {found.shape}."
+    if np.isnan(found).any():
+        return "Your vectors hold NaN. Is there a division by 0?"
     lengths = np.linalg.norm(found, axis=1)
     if not np.allclose(lengths, 1, atol=1e-3):
         return (
@@ -61,6 +68,8 @@ def grade_2(shorten: Callable[..., Any]) -> str | None:
     centred = vectors - vectors.mean(0)
     axes = np.linalg.svd(centred, full_matrices=False)[2]
     if _same_angles(found, centred @ axes[:3].T):
+        if (two := np.shape(shorten(vectors, 2))) != (80, 2):
+            return f"For dim = 3 it is right, but for dim = 2 you return {two}: use `dim`."
         return None
     if _same_angles(found, vectors[:, :3]):
         return (
@@ -106,7 +115,7 @@ def grade_3(layer_embedding: Callable[..., Any]) -> str | None:
     model = Embedder("small", 5, "random", Preprocess(16, PHOTO_MEAN, PHOTO_STD), _Small().eval())
     pixels = np.random.default_rng(0).integers(0, 256, (7, 16, 16, 3), np.uint8)
     pictures = ImageSet(pixels, np.full(7, -1), [], [str(i) for i in range(7)])
-    maps = feature_maps(model, pictures, ["first"])["first"]
+    maps, before = feature_maps(model, pictures, ["first"])["first"], model.digest
     given = layer_embedding(model, pictures, "first")
     if isinstance(given, Tensor) and given.requires_grad:
         return "Your vectors still carry gradients. Run the network under torch.inference_mode()."
@@ -114,6 +123,8 @@ def grade_3(layer_embedding: Callable[..., Any]) -> str | None:
     left = sum(len(part._forward_hooks) for part in model.module.modules())
     if left:
         return f"{left} hook is still on the network and keeps working there: call its remove()."
+    if model.module.training or model.digest != before:
+        return "The network is not as it was given: leave its layers, weights and eval() alone."
     if found.shape == maps.shape or found.shape == (7, maps[0].size):
         return f"These are the whole maps, {found.shape}. Average each over its rows and columns."
     if found.shape == (7, 5):
@@ -129,9 +140,11 @@ def grade_3(layer_embedding: Callable[..., Any]) -> str | None:
             "search expects 1: divide each row by its norm."
         )
     wanted, most = maps.mean((2, 3)), maps.max((2, 3))
-    if np.allclose(found, wanted / np.linalg.norm(wanted, axis=1, keepdims=True), atol=1e-4):
+    if np.allclose(found, wanted / np.linalg.norm(wanted, axis=1, keepdims=True), atol=1e-3):
+        if (other := np.shape(layer_embedding(model, pictures, "second"))) != (7, 5):
+            return f'For the layer "second", of 5 channels, you return {other}: use `layer`.'
         return None
-    if np.allclose(found, most / np.linalg.norm(most, axis=1, keepdims=True), atol=1e-4):
+    if np.allclose(found, most / np.linalg.norm(most, axis=1, keepdims=True), atol=1e-3):
         return "That is each map's maximum. The exercise asks for its average."
     return (
         "These are not the layer's averages. Are the pictures preprocessed with model.preprocess?"
