@@ -1089,7 +1089,7 @@ check("The CNN's maps match better than pixels", BIG or correct["CNN maps"] > co
 # ## Exercises
 # ### Exercise 02.1 · Paste
 # Write `paste(picture, mask, colour)`: the thing stays, `colour` comes behind it, and soft edges stay soft. The picture is uint8 H×W×3, the mask uint8 H×W from 0
-# (background) to 255, the colour three numbers from 0 to 255. Return uint8 H×W×3, rounded, and leave the picture as it was.
+# (background) to 255, the colour three numbers from 0 to 255. Return uint8 H×W×3, rounded, and leave the picture and the mask as they were.
 
 
 # %% tags=["solution"] id="ex-02-1"

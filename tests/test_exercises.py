@@ -139,6 +139,12 @@ def paste_into(picture, mask, colour):
     return picture
 
 
+def paste_on_the_mask(picture, mask, colour):
+    given = paste(picture, mask, colour)
+    mask[mask < 128] = 0
+    return given
+
+
 def paste_hard(picture, mask, colour):
     return np.where(mask[..., None] >= 128, picture, np.array(colour, np.uint8))
 
@@ -173,6 +179,16 @@ def by_scikit_learn(scores, same, precision):
     return thresholds[np.flatnonzero(right[:-1] >= precision)[0]]
 
 
+def closest(scores, same, precision):
+    right, _, thresholds = precision_recall_curve(same, scores)
+    return thresholds[np.abs(right[:-1] - precision).argmin()]
+
+
+def one_above_the_first_too_low(scores, same, precision):
+    right, _, thresholds = precision_recall_curve(same, scores)
+    return thresholds[np.flatnonzero(right[:-1] < precision)[0] + 1]
+
+
 def equal_error(scores, same, precision):
     passed, caught, cuts = roc_curve(same, scores)
     return float(cuts[np.abs(passed - (1 - caught)).argmin()])
@@ -186,6 +202,11 @@ def mutual(nearness):
 
 def mutual_matches(a, b):
     return mutual(unit(a) @ unit(b).T)
+
+
+def tokens_in_place(a, b):
+    a /= np.linalg.norm(a, axis=1, keepdims=True)
+    return mutual_matches(a, b)
 
 
 def one_sided(a, b):
@@ -647,11 +668,15 @@ WRONG = {
         (lambda p, m, c: paste(p, m, c)[..., 0], "keep its shape"),
         (lambda p, m, c: paste(p, m, c).transpose(1, 0, 2), "keep its shape"),
         (paste_into, "picture.copy()"),
+        (paste_on_the_mask, "change the mask"),
         (lambda p, m, c: paste(p, m, (255, 255, 255)), "is right"),
         (lambda p, m, c: [[1], [1, 2]], "gives list"),
     ],
     "02.2": [
-        (lambda s, same, p: strict_threshold(s, same, 0.5), "For a precision of 0.8"),
+        (lambda s, same, p: strict_threshold(s, same, 0.5), "For a precision of 0.77"),
+        (closest, "For a precision of 0.77 yours reaches 0.769"),
+        (one_above_the_first_too_low, "Go up until half"),
+        (lambda s, same, p: np.nan, "is NaN"),
         (lambda s, same, p: strict_threshold(s, same, 0.5 if p == 0.5 else 0.9), "below your"),
         (lambda s, same, p: strict_threshold(s, same, p) if p == 0.5 else s.max(), "below your"),
         (down_from_the_top, "take the lowest"),
@@ -683,6 +708,8 @@ WRONG = {
         (lambda a, b: mutual_matches(a, b)[1:], "is missing"),
         (lambda a, b: mutual_matches(a, b)[[0, *range(6)]], "drop the others"),
         (lambda a, b: [], "shape (0,)"),
+        (lambda a, b: [*mutual_matches(a, b)] * 2, "the others and doubles"),
+        (tokens_in_place, "changes the tokens"),
         (lambda a, b: zip(*mutual_matches(a, b).T, strict=True), "gives zip"),
     ],
     "03.1": [

@@ -20,10 +20,12 @@ def grade_1(paste: Callable[..., Any]) -> str | None:
     """A picture's thing on a plain colour, with soft edges."""
     picture = np.random.default_rng(0).integers(60, 256, (5, 7, 3), np.uint8)
     mask = np.tile(np.array([0, 0, 50, 128, 190, 255, 255], np.uint8), (5, 1))
-    colour, used = (200, 30, 90), picture.copy()
-    given = paste(used, mask.copy(), colour)
+    colour, used, shown = (200, 30, 90), picture.copy(), mask.copy()
+    given = paste(used, shown, colour)
     if (used != picture).any():
         return "You paint into the picture that is given, and it is lost: work on picture.copy()."
+    if (shown != mask).any():
+        return "You change the mask that is given: work on a copy of it."
     found = _numbers(given)
     if found is None:
         return f"A picture is asked for, but paste(…) gives {type(given).__name__}."
@@ -85,20 +87,23 @@ def grade_2(strict_threshold: Callable[..., Any]) -> str | None:
         return float(same[passed].mean()) if passed.any() else 0.0
 
     cut = float(found)
+    if np.isnan(cut):
+        return "Your threshold is NaN, which no score reaches."
     near = float(scores[abs(scores - cut).argmin()])
     cut = near if abs(near - cut) < 1e-6 else cut  # a float32 may lie above its score
     right = share_right(cut)
     passed, caught = int((scores >= cut).sum()), int((scores[same] >= cut).sum())
     if right >= 0.5 and passed == _passing(scores, same, 0.5):
-        cut = float(strict_threshold(scores.copy(), same.copy(), 0.8)) - 1e-6
-        if share_right(cut) < 0.8:
-            return f"For a precision of 0.8 yours reaches {share_right(cut):.2f}."
-        if (scores >= cut).sum() < _passing(scores, same, 0.8):
-            return f"For a precision of 0.8 a threshold below your {cut:.2f} would do."
+        # A precision that no threshold brings exactly: the closest lies below it.
+        cut = float(strict_threshold(scores.copy(), same.copy(), 0.77)) - 1e-6
+        if not share_right(cut) >= 0.77:
+            return f"For a precision of 0.77 yours reaches {share_right(cut):.3f}."
+        if (scores >= cut).sum() < _passing(scores, same, 0.77):
+            return f"For a precision of 0.77 a threshold below your {cut:.2f} would do."
         return None
     if cut == 0.5:
         return "0.5 is the precision that is asked for. The threshold is a score that brings it."
-    if share_right(-cut) >= 0.5 and cut < 0:
+    if (scores >= -cut).sum() == _passing(scores, same, 0.5):
         return f"The sign is upside down: you return {cut:.2f}, and {-cut:.2f} would hold."
     if passed == 0:
         return f"No pair reaches {cut:.2f}: the highest score is {scores.max():.2f}."
@@ -127,7 +132,10 @@ def grade_3(mutual_matches: Callable[..., Any]) -> str | None:
     rng = np.random.default_rng(0)
     a, b = (rng.normal(size=(n, 4)) * rng.uniform(0.3, 3, (n, 1)) for n in (12, 9))
     cosine = (a @ b.T) / np.linalg.norm(a, axis=1)[:, None] / np.linalg.norm(b, axis=1)
-    given = mutual_matches(a.copy(), b.copy())
+    used = a.copy(), b.copy()
+    given = mutual_matches(*used)
+    if (used[0] != a).any() or (used[1] != b).any():
+        return "Your function changes the tokens it is given: write a / …, not a /= …."
     found = _numbers(given)
     if found is None:
         return f"Pairs (i, j) are asked for, but your function gives {type(given).__name__}."
@@ -140,7 +148,7 @@ def grade_3(mutual_matches: Callable[..., Any]) -> str | None:
         return None
     if sorted((j, i) for i, j in pairs) == wanted:
         return "The columns are swapped: i, the token of a, comes first, then j, that of b."
-    if len(pairs) in {12, 9}:
+    if len(pairs) in {12, 9} and len(set(pairs)) == len(pairs):
         return (
             f"You give each of one picture's {len(pairs)} tokens a partner. Keep (i, j) only where "
             "the way back, from b's token to its nearest in a, leads to i again."
