@@ -231,6 +231,12 @@ def in_place(distances, labels):
     return chosen
 
 
+def values_and_indices(distances, labels):
+    same = labels[:, None] == labels
+    own = distances.masked_fill(~same, torch.inf).min(1)
+    return torch.arange(len(labels)), own, distances.masked_fill(same, torch.inf).min(1)
+
+
 def how_far(distances, labels):
     anchors, positives, negatives = easy_positive(distances, labels)
     return anchors, distances[anchors, positives], distances[anchors, negatives]
@@ -263,13 +269,18 @@ def nearest_label(queries, gallery, labels, k, threshold):
     return name_them(queries, gallery, labels, 1, threshold)
 
 
-def small_recipe(photos, epochs, steps=40, finish=lambda model: model):
+def none_for_none(queries, gallery, labels, k, threshold):
+    named = name_them(queries, gallery, labels, k, threshold).tolist()
+    return [None if name == -1 else name for name in named]
+
+
+def small_recipe(photos, epochs, steps=10, finish=lambda model: model):
     torch.manual_seed(0)
     module = CompactCNN(16, (8, 16, 16))
     preprocess = Preprocess(32, (0.5,) * 3, (0.5,) * 3)
     model = Embedder("mine", 16, "random", preprocess, module)
     draw = Batches(photos, preprocess, shuffled(len(photos), 32))
-    train(model, draw, TripletAndCrossEntropy(len(photos.classes), 16), steps, lr=1e-2)
+    train(model, draw, TripletAndCrossEntropy(len(photos.classes), 16), epochs * steps, lr=1e-2)
     return finish(model)
 
 
@@ -719,6 +730,9 @@ WRONG = {
         (lambda d, y: easy_positive(d, y)[1:], "three tensors"),
         (in_place, "writes into the distances"),
         (how_far, "argmin gives where"),
+        (values_and_indices, "the positions are the indices"),
+        (lambda d, y: [part[:, None] for part in easy_positive(d, y)], "yours are (24, 1)"),
+        (lambda d, y: [part * 0 for part in easy_positive(d, y)], "you list 24, 1 of them"),
         (lambda d, y: easy_positive(-d, y)[::2] + easy_positive(d, y)[2:], "another label|not the"),
         (lambda d, y: [part[:5] for part in easy_positive(d, y)], "anchor once"),
         (lambda d, y: (*easy_positive(d, y)[:2], torch.zeros(3).long()), "have shapes"),
@@ -731,6 +745,7 @@ WRONG = {
         (nearest_of_all_at_a_tie, "most votes are in a tie"),
         (nearest_label, "Count the votes"),
         (smallest_mean_at_a_tie, "Do not add or average"),
+        (none_for_none, "None is no label"),
         (all_vote, "Those beyond have no vote"),
         (lambda q, g, y, k, t: name_them(q, g, y, k, 1e9), "the answer is −1"),
         (lambda q, g, y, k, t: name_them(q, g, y, k, t, rejected=-1), "not even for −1"),
@@ -746,6 +761,8 @@ WRONG = {
             ),
             "not seen one batch",
         ),
+        (lambda photos, epochs: small_recipe(photos, 4), "do not depend on `epochs`"),
+        (lambda photos, epochs: small_recipe(photos, 1, 3), "4 epochs were asked for"),
         (lambda photos, epochs: small_recipe(photos, epochs).module, "return the trained Embedder"),
         (lambda photos, epochs: small_recipe(photos, epochs, steps=1), "Does it learn at all"),
         (lambda photos, epochs: small_recipe(photos, 1, 2, still_training), "model.module.eval()"),

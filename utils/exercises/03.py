@@ -28,6 +28,8 @@ def grade_1(easy_positive: Callable[..., Any]) -> str | None:
         return "Your miner writes into the distances it is given. Use masked_fill, without a _."
     if not isinstance(given, tuple | list) or len(given) != 3:
         return f"Return three tensors, anchors, positives and negatives, not {_kind(given)}."
+    if any(isinstance(part, tuple) and hasattr(part, "indices") for part in given):
+        return "min(1) and topk give values and indices; the positions are the indices."
     parts = [torch.as_tensor(part) for part in given]
     if any(part.dtype.is_floating_point for part in parts):
         return "Positions are whole numbers, but yours are floats: argmin gives where, min how far."
@@ -35,10 +37,13 @@ def grade_1(easy_positive: Callable[..., Any]) -> str | None:
     if len({part.shape for part in parts}) > 1:
         shapes = ", ".join(str(tuple(part.shape)) for part in parts)
         return f"Your three tensors belong together one to one, but have shapes {shapes}."
+    if anchors.ndim != 1:
+        return f"Each tensor lists positions, of shape (24,), but yours are {tuple(anchors.shape)}."
     if any(((part < 0) | (part >= 24)).any() for part in parts):
         return "A position in a batch of 24 runs from 0 to 23, but some of yours do not."
     if sorted(anchors.tolist()) != list(range(24)):
-        return f"Each of the 24 pictures is an anchor once, but you list {len(anchors)} of them."
+        told = f"you list {len(anchors)}, {len(anchors.unique())} of them different"
+        return f"Each of the 24 pictures is an anchor once, but {told}."
     if (positives == anchors).any():
         return (
             "Some anchors have themselves as their positive: nothing is nearer than oneself. Mask "
@@ -76,6 +81,8 @@ def grade_2(name_them: Callable[..., Any]) -> str | None:
     found = np.asarray(name_them(queries, gallery, labels, 3, 2.0))
     if found.shape != wanted.shape:
         return f"Five queries need five labels, but you return shape {found.shape}."
+    if None in found.tolist():
+        return "None is no label: where no neighbour is near enough the answer is −1."
     if found.dtype.kind not in "iu":
         return f"Labels are whole numbers, but yours are {found.dtype}."
     strange = ~np.isin(found, [*labels, -1])
@@ -154,7 +161,7 @@ def grade_3(recipe: Callable[..., Any]) -> str | None:
     model = recipe(shown, 4)
     if not isinstance(model, Embedder):
         return f"recipe(…) should return the trained Embedder, but returns {_kind(model)}."
-    if hint := not_ready(model.module):
+    if hint := not_ready(model.module, epochs=4):
         return hint
     vectors = embed(model, asked, cache=False)
     again = embed(model, asked[::-1], cache=False)[::-1]
@@ -167,7 +174,19 @@ def grade_3(recipe: Callable[..., Any]) -> str | None:
             "Does it learn at all? Print the loss; try smaller batches, so that an epoch has more "
             "steps, or another learning rate."
         )
+    many, few = _batches_seen(model), _batches_seen(recipe(shown, 2))
+    if many and many <= few:
+        return (
+            f"For 4 epochs yours trains on {many} batches, and for 2 epochs on {few}: its steps do "
+            "not depend on `epochs`."
+        )
     return None
+
+
+def _batches_seen(model: Embedder) -> int:
+    """As BatchNorm counts them; 0 for a network without."""
+    named = model.module.named_buffers()
+    return max([int(n) for name, n in named if name.endswith("num_batches_tracked")], default=0)
 
 
 def _kind(given: Any) -> str:
