@@ -31,11 +31,12 @@ def grade_1(minkowski: Callable[..., Any]) -> str | None:
         if np.allclose(found, expected, atol=1e-8):
             continue
         if np.isnan(found).any():
-            return f"At p = {p} there are NaNs: a negative number has no such power. Use abs first."
+            told = ": a negative number has no such power. Use abs first." if p % 1 else "."
+            return f"At p = {p} there are NaNs{told}"
         if np.allclose(found, expected**p, atol=1e-8):
             return f"At p = {p} the root is missing: raise the sum to 1/p."
         signed = np.abs((a[:, None] - b).sum(2))
-        if p == 1 and np.allclose(found, signed):
+        if p == 1 and np.allclose(abs(found), signed):
             return "Your differences cancel each other: take the absolute value before the sum."
         i, j = np.unravel_index(np.abs(found - expected).argmax(), expected.shape)
         return (
@@ -53,12 +54,15 @@ def grade_2(blend: Callable[..., Any]) -> str | None:
     first, second = rng.random((3, 5)), 100 * rng.random((3, 5))
     kept = first.copy(), second.copy()
     found = np.asarray(blend(first, second, 0.25), float)
+    again = np.asarray(blend(first, second, 0.6), float)
     if not (np.array_equal(first, kept[0]) and np.array_equal(second, kept[1])):
         return "Your function changes a matrix it was given. Write first / …, not first /= …."
     if found.shape != first.shape:
         return f"Two matrices of shape (3, 5) become one of that shape, not {found.shape}."
     one, other = first / first.mean(), second / second.mean()
     if np.allclose(found, 0.75 * one + 0.25 * other):
+        if not np.allclose(again, 0.4 * one + 0.6 * other):
+            return "For weight = 0.25 it is right, but not for 0.6: use `weight`."
         return None
     if np.allclose(found, 0.25 * one + 0.75 * other):
         return "The weight belongs to the second matrix, and 1 - weight to the first."
@@ -132,7 +136,9 @@ def grade_3(search: Callable[..., Any]) -> str | None:
             f"{watched.most:,}. Compare `block` queries at a time."
         )
     with _Largest() as wider:
-        search(queries, gallery, 5, 25)
+        three = search(queries, gallery, 3, 25)
+    if three.shape != (50, 3):
+        return f"For k = 3 you return {tuple(three.shape)}: use `k`."
     if wider.most <= watched.most:
         return "With block = 25 your blocks are no larger than with block = 7: use `block`."
     return None
