@@ -391,6 +391,16 @@ def share_kept(vectors, xy, k, itself=False, by_place=False, divide=True):
     return kept.mean() if divide else kept.sum(1).mean()
 
 
+def centre_in_place(vectors, xy, k):
+    vectors -= vectors.mean(0)
+    return share_kept(vectors, xy, k)
+
+
+def itself_and_k_others(vectors, xy, k):
+    before, after = (nearest(v, v, k + 1, "euclidean")[0] for v in (vectors, xy))
+    return (before[:, :, None] == after[:, None, :]).any(2).sum() / (len(xy) * k)
+
+
 def direction(vectors, chosen, of=unit, finish=lambda way: way / np.linalg.norm(way)):
     vectors = of(vectors)
     return finish(vectors[chosen].mean(0) - vectors[~chosen].mean(0))
@@ -801,6 +811,9 @@ WRONG = {
     "05.1": [
         (lambda v, xy, k: share_kept(v, xy, 5), "not for k = 9"),
         (lambda v, xy, k: share_kept(v, xy, k, itself=True), "leave_one_out=True"),
+        (itself_and_k_others, "leave_one_out=True"),
+        (lambda v, xy, k: share_kept(unit(v), unit(xy), k), "unless it is told"),
+        (centre_in_place, "changes the vectors"),
         (lambda v, xy, k: share_kept(v, xy, k, by_place=True), "wherever"),
         (lambda v, xy, k: share_kept(v, xy, k, divide=False), "divide by k"),
         (lambda v, xy, k: np.full(40, share_kept(v, xy, k)), "Take the mean"),
@@ -812,6 +825,8 @@ WRONG = {
         (lambda v, c: direction(v, c, of=lambda v: v), "a hundred times as long"),
         (lambda v, c: direction(v, ~c[::-1]), "Its cosine with|other way round"),
         (lambda v, c: direction(v, c)[:3], "has shape (4,)"),
+        (lambda v, c: direction(v, c) * 0, "points nowhere"),
+        (lambda v, c: direction(v, c) * np.nan, "points nowhere"),
         (normalise_in_place, "changes the vectors"),
     ],
     "05.3": [
@@ -822,6 +837,7 @@ WRONG = {
         (lambda f, k, m: sort_photos(f, k, m, smallest_first=True), "largest cluster should come"),
         (lambda f, k, m: sort_photos(f, k, m, ids=False), "not their positions"),
         (lambda f, k, m: sort_photos(f, k, m, raw=True), "Do you cluster the embeddings|largest"),
+        (lambda f, k, m: sort_photos(f, 3, m), "use `k`"),
         (lambda f, k, m: sort_photos(f, k, m)[:2], "you return 2 lists"),
         (lambda f, k, m: [ids[:2] for ids in sort_photos(f, k, m)], "belongs into one list"),
         (lambda f, k, m: {i: ids for i, ids in enumerate(sort_photos(f, k, m))}, "not dict"),
@@ -1076,6 +1092,10 @@ ALSO_RIGHT = [
     ("09.2", lambda i, x, y, s: many_right(i.double(), x.double(), y, s)),
     ("09.2", lambda *a: many_right(*a).numpy()),
     ("02.1", lambda p, m, c: paste(p, m, c, lambda mix: torch.from_numpy(mix).round().byte())),
+    ("00.2", lambda p: quarters(p).astype(np.float16)),
+    ("01.1", lambda *a: torch.tensor(place_of(*a))),
+    ("01.1", lambda c, y, x, shape: np.ravel_multi_index((c, y, x), shape)),
+    ("05.2", lambda v, c: direction(v, c).astype(np.float16)),
     ("02.2", by_scikit_learn),
     ("02.2", lambda s, same, p: torch.tensor(strict_threshold(s, same, p))),
     ("02.2", lambda s, same, p: strict_threshold(s, same, p) - 1e-9),

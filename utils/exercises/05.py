@@ -17,7 +17,10 @@ def grade_1(kept: Callable[..., Any]) -> str | None:
     """The share of near neighbours that a map keeps."""
     rng = np.random.default_rng(0)
     vectors, xy = rng.normal(size=(40, 6)), rng.normal(size=(40, 2))
-    given = kept(vectors, xy, 5)
+    used = vectors.copy(), xy.copy()
+    given = kept(*used, 5)
+    if not (np.array_equal(used[0], vectors) and np.array_equal(used[1], xy)):
+        return "Your function changes the vectors or the map it is given."
     if not np.isscalar(given) and np.ndim(given) != 0:
         return f"One number is asked for, but yours has shape {np.shape(given)}. Take the mean."
     found, expected, itself = float(given), _kept(vectors, xy, 5), _kept(vectors, xy, 5, True)
@@ -25,7 +28,7 @@ def grade_1(kept: Callable[..., Any]) -> str | None:
         if not np.isclose(float(kept(vectors, xy, 9)), _kept(vectors, xy, 9)):
             return "For k = 5 it is right, but not for k = 9: use k."
         return None if np.isclose(float(kept(xy, xy, 5)), 1) else "A map of itself should keep all."
-    if np.isclose(found, itself):
+    if any(np.isclose(found, way) for way in (itself, expected + 0.2, (5 * expected + 1) / 6)):
         return "A point is among its own nearest in yours: ask with leave_one_out=True."
     if np.isclose(found, 5 * expected) or np.isclose(found, 40 * 5 * expected):
         return "That is a number of neighbours, not a share: divide by k."
@@ -34,6 +37,9 @@ def grade_1(kept: Callable[..., Any]) -> str | None:
             "You compare place by place: the third nearest with the third nearest. It is enough "
             "that a neighbour is among the k, wherever."
         )
+    by_angle = [v / np.linalg.norm(v, axis=1, keepdims=True) for v in (vectors, xy)]
+    if any(np.isclose(found, _kept(by_angle[0], other, 5)) for other in (xy, by_angle[1])):
+        return 'You compare angles: `nearest` takes the cosine unless it is told "euclidean".'
     return f"Here the share should be {expected:.3f}, but yours is {found:.3f}."
 
 
@@ -67,11 +73,13 @@ def grade_2(direction: Callable[..., Any]) -> str | None:
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     way = unit[chosen].mean(0) - unit[~chosen].mean(0)
     expected = way / np.linalg.norm(way)
-    if np.allclose(found, expected):
+    if np.allclose(found, expected, atol=1e-3):
         return None
+    length = np.linalg.norm(found)
+    if not 0 < length < np.inf:
+        return f"Your direction is {found.tolist()}, which points nowhere."
     if np.allclose(found, -expected):
         return "Yours leads from the chosen to the others: the other way round, please."
-    length = np.linalg.norm(found)
     if np.allclose(found / length, expected):
         return f"The direction is right, but its length is {length:.2f}: divide by it."
     long = vectors[chosen].mean(0) - vectors[~chosen].mean(0)
@@ -84,7 +92,7 @@ def grade_3(sort_photos: Callable[..., Any]) -> str | None:
     """A folder of three kinds of pictures, nine, six and three of them, in subfolders too."""
     with tempfile.TemporaryDirectory() as place:
         sizes, model = _three_kinds(Path(place)), load_model("cnn-photos")
-        given = sort_photos(place, 3, model)
+        given, two = sort_photos(place, 3, model), sort_photos(place, 2, model)
         pictures = load_images(place)
     if not isinstance(given, list) or any(not isinstance(ids, list) for ids in given):
         inside = f" of {type(given[0]).__name__}" if isinstance(given, list) and given else ""
@@ -112,6 +120,8 @@ def grade_3(sort_photos: Callable[..., Any]) -> str | None:
     vectors = dict(zip(pictures.ids, embed(model, pictures, cache=False), strict=True))
     if not all(sizes[ids[-1]] and _typical_first([vectors[id] for id in ids]) for ids in given):
         return "In each list the picture nearest to the centre comes first, the odd ones last."
+    if len(two) != 2:
+        return f"For k = 3 it is right, but for k = 2 you return {len(two)} lists: use `k`."
     return None
 
 
