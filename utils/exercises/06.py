@@ -18,29 +18,37 @@ def _best(scores: np.ndarray, allowed: np.ndarray, k: int) -> list[int]:
 def grade_1(search_among: Callable[..., Any]) -> str | None:
     """The nearest among those allowed, as positions in the gallery."""
     rng = np.random.default_rng(0)
-    vectors, query = _unit(rng, 60, 5), _unit(rng, 1, 5)[0]
+    vectors, query = _unit(rng, 6000, 5), _unit(rng, 1, 5)[0]
     scores = vectors @ query
-    allowed = np.zeros(60, bool)
-    allowed[np.argsort(-scores)[12::4]] = True  # none of the ten nearest
+    allowed, half = np.zeros(6000, bool), int((scores > 0).sum())
+    allowed[np.argsort(-scores)[half - 12 :: 8]] = True  # two above 0, all others below
+    many = int(allowed.sum()) + 10
+    kept = vectors.copy(), query.copy(), allowed.copy()
     found = np.asarray(search_among(vectors, query, allowed, 5))
+    if not all(np.array_equal(a, b) for a, b in zip((vectors, query, allowed), kept, strict=True)):
+        return "Your function changes what it is given; work on a copy."
     if found.ndim != 1:
         return f"k positions in a row are asked for, but yours have shape {found.shape}."
+    if found.dtype == bool:
+        return "Yours says yes or no of each picture; return the positions, best first."
     given = [int(i) for i in found]
     expected = _best(scores, allowed, 5)
     if given == expected:
-        every = [int(i) for i in search_among(vectors, query, allowed, 50)]
+        every = [int(i) for i in search_among(vectors, query, allowed, many)]
         if not allowed[every].all():
             return (
-                f"Asked for 50 where {allowed.sum()} are allowed, yours gives {len(every)}, with "
+                f"Asked for {many} where {many - 10} are allowed, yours gives {len(every)}, with "
                 "some that are not: return fewer."
             )
-        if every != _best(scores, allowed, 50):
-            return f"{allowed.sum()} pictures are allowed and 50 were asked for: return them all."
+        if len(every) < many - 10:
+            return f"{many - 10} are allowed and {many} were asked for: return them all."
+        if every != _best(scores, allowed, many):
+            return f"The five best are right, but of all {many - 10} some are not in their places."
         return None
     if not given:
         return (
-            "None of the nearest five is allowed, so nothing was left: filter first, then take "
-            "the k best."
+            "None of the nearest is allowed, so nothing was left: filter first, then take the k "
+            "best."
         )
     if given == [int(np.flatnonzero(allowed).tolist().index(i)) for i in expected]:
         return "These are positions among the allowed; map them back to positions in the gallery."
@@ -60,8 +68,11 @@ def grade_2(shares: Callable[..., Any]) -> str | None:
         return f"Each of 3×4 places has one share, but yours have shape {given.shape}."
     mean = places.mean((0, 1))
     cosine = mean @ other / np.linalg.norm(mean) / np.linalg.norm(other)
-    expected = places @ other / (12 * np.linalg.norm(mean) * np.linalg.norm(other))
+    expected = _shares(places, other)
     if np.allclose(given, expected):
+        fewer = np.asarray(shares(places[:, :2].copy(), other.copy()), float)
+        if np.shape(fewer) != (3, 2) or not np.allclose(fewer, _shares(places[:, :2], other)):
+            return "With 3×4 places yours is right, with 3×2 it is not: count the places."
         return None
     if np.allclose(given, 12 * expected):
         return "Their mean is the cosine, but their sum should be: divide by the number of places."
@@ -83,19 +94,26 @@ def grade_2(shares: Callable[..., Any]) -> str | None:
     return f"They should add up to {cosine:.4f}, the cosine, but yours add up to {given.sum():.4f}."
 
 
+def _shares(places: np.ndarray, other: np.ndarray) -> np.ndarray:
+    length = np.linalg.norm(places.mean((0, 1))) * np.linalg.norm(other)
+    shares: np.ndarray = places @ other / (places[..., 0].size * length)
+    return shares
+
+
 def grade_3(recommend: Callable[..., Any]) -> str | None:
     """Near any of the likes, not nearer to a dislike."""
     rng = np.random.default_rng(0)
     vectors, likes = _unit(rng, 80, 4), [3, 40]
     near = np.argsort(-(vectors @ vectors[likes].T).max(1))
     dislikes = [int(near[4]), int(near[7])]  # so near that others are nearer to them
+    kept = vectors.copy(), list(likes), list(dislikes)
+    given = [int(i) for i in recommend(vectors, *kept[1:], 8)]
+    if not np.array_equal(vectors, kept[0]) or kept[1:] != (likes, dislikes):
+        return "Your function changes the vectors or lists that it is given; work on copies."
     try:
         without = [int(i) for i in recommend(vectors, list(likes), [], 8)]
-    except ValueError as error:
-        if "empty" not in str(error) and "zero-size" not in str(error):
-            raise
+    except Exception as error:  # with dislikes it worked
         return f"Without a dislike yours fails ({error}); an empty list has no maximum."
-    given = [int(i) for i in recommend(vectors, list(likes), list(dislikes), 8)]
     liking = (vectors @ vectors[likes].T).max(1)
     disliking = (vectors @ vectors[dislikes].T).max(1)
     new = ~np.isin(np.arange(80), [*likes, *dislikes])
@@ -120,4 +138,9 @@ def grade_3(recommend: Callable[..., Any]) -> str | None:
     left = _best(liking, new & (liking >= disliking), 80)
     if [int(i) for i in recommend(vectors, list(likes), list(dislikes), 80)] != left:
         return f"Of 80 pictures {len(left)} are left to recommend: for k = 80 give these alone."
+    if len(recommend(vectors, list(likes), [], 80)) != 78:
+        return (
+            "Without a dislike nothing is nearer to one, but yours leaves out more than the likes. "
+            "A cosine may be negative."
+        )
     return None
