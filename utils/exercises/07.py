@@ -29,8 +29,12 @@ def grade_1(merge: Callable[..., Any]) -> str | None:
         return "One picture is answered twice: b lies on two shards."
     if ids[:2] == ["f", "e"] or ids[2:] == ["d", "a"]:
         return "The nearest should come first: a small distance is near."
-    if len({"b", "h"} & set(ids)) == 1:
+    if ids == ["a", "b", "d", "e", "f"]:
+        return "Yours come in the order of the alphabet: the nearest should come first."
+    if ids[:2] + ids[3:] == ["a", "d", "e", "f"]:
         return "b and h are equally far, but two pictures: a replica is known by its id."
+    if sorted(ids) == ["a", "b", "d", "h"]:
+        return "Asked for five, yours gives four: take k only after what comes twice is gone."
     if ids[:2] != ["a", "d"] or sorted(ids[2:4]) != ["b", "h"] or ids[4:] != ["e"]:
         return f"The five nearest are a, d, b, h, e, but yours are {', '.join(ids)}."
     if not np.allclose(distances, [0.1, 0.2, 0.4, 0.4, 0.5]):
@@ -42,7 +46,7 @@ def grade_1(merge: Callable[..., Any]) -> str | None:
 
 def grade_2(smallest: Callable[..., Any]) -> str | None:
     """The smallest value of a knob that reaches a recall."""
-    truth = np.arange(64).reshape(8, 8)  # eighths of eighths are exact
+    truth = np.arange(128).reshape(16, 8)  # eighths of sixteenths are exact
     asked: list[int] = []
 
     def search(value: int) -> np.ndarray:
@@ -52,14 +56,17 @@ def grade_2(smallest: Callable[..., Any]) -> str | None:
         found[1:, min(value, 8) :] = missed[1:, min(value, 8) :]  # the first finds all
         return found
 
-    for least, expected in ((0.5, 4), (0.5625, 4), (0.6, 6), (1.0, 8)):
+    values = [2, 4, 6, 8, 10, 12]
+    for least, expected in ((0.5, 4), (0.53125, 4), (0.6, 6), (1.0, 8)):
         asked.clear()
-        given = smallest(search, truth, [2, 4, 6, 8, 10, 12], least)
+        given = smallest(search, truth, list(values), least)
         if given is None and expected:
             return (
                 f"A recall of {least} is reached at {expected}, but yours finds none. Do you "
                 "compare place by place? A true one counts wherever it stands."
             )
+        if given not in values:
+            return f"The answer is one of the values, but yours is {given!r}."
         if given != expected:
             found = "is larger" if given > expected else "has a smaller recall"
             return f"For a recall of at least {least} the answer is {expected}; {given} {found}."
@@ -86,6 +93,9 @@ def grade_3(encode: Callable[..., Any]) -> str | None:
     if given.dtype != np.uint8:
         return f"A code is one byte, uint8, but yours are {given.dtype}: that is the whole point."
     if np.array_equal(given, expected):
+        fewer = np.asarray(encode(vectors[:, :8].copy(), books[:2].copy()))
+        if not np.array_equal(fewer, expected[:, :2]):
+            return "With three books yours is right, with two it is not: count the books."
         return None
     if np.array_equal(given, apart.argmax(-1)):
         return "These are the farthest words."
