@@ -18,8 +18,10 @@ def grade_1(other_half: Callable[..., Any]) -> str | None:
     rng = np.random.default_rng(0)
     cosines = rng.uniform(-1, 0.9, (12, 12))
     cosines = (cosines + cosines.T) / 2
-    for i, j, cosine in ((0, 6, 0.95), (2, 8, 0.95), (3, 9, 0.95), (6, 9, 0.97), (4, 5, 0.93)):
-        cosines[i, j] = cosines[j, i] = cosine  # 6 and 9 prefer each other to their other halves
+    for i in (0, 1, 2, 3):
+        cosines[i, i + 6] = cosines[i + 6, i] = 0.95
+    for i, j, cosine in ((6, 9, 0.97), (4, 5, 0.93)):  # 6 and 9 prefer each other
+        cosines[i, j] = cosines[j, i] = cosine
     np.fill_diagonal(cosines, 1.0)
     given, kept = other_half(cosines.copy()), cosines.copy()
     if np.ndim(given):
@@ -41,6 +43,8 @@ def grade_1(other_half: Callable[..., Any]) -> str | None:
         return "Each view is nearest to itself: leave the diagonal out first."
     if np.isclose(found, 12 * expected):
         return "That is a number of views, not a share: divide by all 2N of them."
+    if np.isclose(found, 100 * expected):
+        return "That is a percentage; a share lies between 0 and 1."
     if np.isclose(found, _share(cosines, half=True)):
         return "You ask only the first N views; the other N have a question, too."
     if np.isclose(found, _share(cosines, by=1)):
@@ -73,6 +77,8 @@ def grade_2(step: Callable[..., Any]) -> str | None:
         short = step(queue[:1], keys, 6)
         if len(short) != 4:
             return f"A queue that is not full keeps all: here 4 keys, but yours has {len(short)}."
+        if not torch.equal(short, right[:4]):
+            return "Where the queue is not full, too, the newest keys belong in front."
         return None if len(step(queue, keys, 2)) == 2 else "A batch may be larger than the queue."
     if len(after) > 6:
         return f"It may hold 6 keys, but yours has {len(after)}: let the oldest fall out."
@@ -89,7 +95,7 @@ def grade_2(step: Callable[..., Any]) -> str | None:
 
 def grade_3(recipe: Callable[..., Any]) -> str | None:
     """An Embedder without its head that tells apart what it has never been told apart."""
-    images, again = _patterns(96, 0), _patterns(48, 1)
+    images, again = _patterns(96, 0), _patterns(192, 1)
     model = recipe(images, 20)
     if not isinstance(model, Embedder):
         return f"recipe(…) should return an Embedder, but returns {type(model).__name__}."
@@ -106,16 +112,28 @@ def grade_3(recipe: Callable[..., Any]) -> str | None:
     if not np.isfinite(vectors).all():
         return "Some embeddings are no numbers."
     away = 1 - float((vectors @ vectors.T).mean())
-    if away < 0.02:
+    if away < 0.005:  # few steps leave a small network at .02
         return "Embeddings are nearly alike: it has collapsed. Does its loss have wrong answers?"
-    found = _share(vectors @ vectors.T)
-    if found < 0.1:
+    nearer = _nearer(vectors @ vectors.T)
+    if nearer < 0.62:  # without wrong answers up to .56, with them from .64 on
         return (
-            f"After 20 epochs over 96 patterns {found:.0%} of views find their other half, and by "
-            "chance 1 %. Does its loss have wrong answers (TwoViews)? Without them it falls, and "
-            "nothing is learned. If it has, try smaller batches, which make more steps."
+            "After 20 epochs over 96 patterns a view is nearer to its other half than to another "
+            f"view in {nearer:.0%} of all cases, and by chance in 50 %. Does its loss have wrong "
+            "answers (TwoViews)? Without them it falls, and nothing is learned. If it has, try "
+            "smaller batches, which make more steps."
         )
     return None
+
+
+def _nearer(cosines: np.ndarray) -> float:
+    """How often a view is nearer to its other half than to another view.
+
+    Steadier than the share whose *nearest* view is right, by which a batch of 64, as in the lesson,
+    and a learning rate of nearly 0 came out alike.
+    """
+    size = len(cosines)
+    own = cosines[np.arange(size), np.roll(np.arange(size), size // 2)]
+    return float((cosines < own[:, None]).sum() / (size * (size - 2)))
 
 
 def _patterns(n: int, seed: int) -> torch.Tensor:
