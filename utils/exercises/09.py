@@ -33,7 +33,11 @@ def grade_1(name_it: Callable[..., Any]) -> str | None:
         return "These are positions; look up the names at them."
     given = [list(row) for row in given]
     if given == [[names[i] for i in row[:3]] for row in order]:
-        first = [list(row) for row in name_it(pictures, texts, names, 1)]
+        first = [
+            row if isinstance(row, str) else list(row) for row in name_it(pictures, texts, names, 1)
+        ]
+        if any(isinstance(row, str) for row in first):
+            return "Where k is 1, too, each picture gets a list: of one name."
         if first != [[names[row[0]]] for row in order]:
             return f"With k = 1 each picture gets one name, but yours gets {len(first[0])}."
         return None
@@ -57,16 +61,24 @@ def grade_2(many_right: Callable[..., Any]) -> str | None:
     images, texts = F.normalize(torch.randn(2, 6, 4), dim=2)
     labels, scale = torch.tensor([0, 1, 0, 2, 1, 0]), 5.0
 
-    def ask(labels: Tensor) -> Tensor:
+    def ask(n: int, scale: float) -> Tensor:
         return torch.as_tensor(
-            many_right(images.clone(), texts.clone(), labels.clone(), scale)
+            many_right(images[:n].clone(), texts[:n].clone(), labels[:n].clone(), scale)
         ).float()
 
-    given, expected = ask(labels), _many_right(images, texts, labels, scale)
+    given, expected = ask(6, scale), _many_right(images, texts, labels, scale)
     if given.ndim:
         return f"A loss is one number, but yours has shape {tuple(given.shape)}: take the mean."
     if torch.isclose(given, expected, atol=1e-4):
+        other = _many_right(images[:5], texts[:5], labels[:5], 2.0)
+        if not torch.isclose(ask(5, 2.0), other, atol=1e-4):
+            return "Yours is right for six pairs and a scale of 5, not for five pairs and one of 2."
         return None
+    if any(
+        torch.isclose(given, _many_right(images, texts, labels, s), atol=1e-4)
+        for s in (1, 1 / scale)
+    ):
+        return "The cosines are to be multiplied by `scale`."
     scores, own = scale * images @ texts.T, torch.arange(6)
     rows, columns = F.cross_entropy(scores, own), F.cross_entropy(scores.T, own)
     if torch.isclose(given, (rows + columns) / 2, atol=1e-4):
@@ -80,6 +92,13 @@ def grade_2(many_right: Callable[..., Any]) -> str | None:
         return "Pictures find texts in yours; texts should find pictures too, and half of each."
     if torch.isclose(given, F.cross_entropy(scores.T, right), atol=1e-4):
         return "Texts find pictures in yours; pictures should find texts too, and half of each."
+    named = (F.cross_entropy(scores, labels) + F.cross_entropy(scores.T, labels)) / 2
+    if torch.isclose(given, named, atol=1e-4):
+        return "A label is no place in the batch: a row's right answers are all of the same label."
+    logits, wrong = (scores, scores.T), ~same.bool()
+    best = [s.logsumexp(1) - s.masked_fill(wrong, -torch.inf).logsumexp(1) for s in logits]
+    if torch.isclose(given, torch.stack(best).mean(), atol=1e-4):
+        return "Each right answer has an equal share; in yours it is enough to find one of them."
     summed = (F.cross_entropy(scores, same) + F.cross_entropy(scores.T, same)) / 2
     if torch.isclose(given, summed, atol=1e-4):
         return "The targets of a row must sum to 1: divide by how many are right in it."
@@ -93,7 +112,7 @@ def grade_3(prompted: Callable[..., Any]) -> str | None:
     pair: DualEncoder = new_pair(0)
     torch.manual_seed(0)
     cast(TextTower, pair.texts).grams.weight.data.normal_()  # so that prompts differ clearly
-    names, templates = ["cat", "red apple", "car"], ["a picture of {}", "{}", "a small {}, drawn"]
+    names, templates = ["cat", "red apple", "car"], ["a few {}s", "{}", "a small {}, drawn"]
     given = np.asarray(prompted(pair, list(names), list(templates)), np.float32)
     if given.shape != (3, pair.images.dim):
         return f"3 names need vectors of 3×{pair.images.dim}, but yours are {_by(given.shape)}."
@@ -106,13 +125,23 @@ def grade_3(prompted: Callable[..., Any]) -> str | None:
             f"The mean of unit vectors is shorter than 1 (yours: {np.linalg.norm(given[0]):.3f}); "
             "divide each row by its norm."
         )
+    lengths = np.linalg.norm(given, axis=1)
+    told = ", ".join(f"{length:.3f}" for length in lengths)
+    if np.allclose(given, expected * lengths[:, None], atol=1e-4) and lengths.all():
+        return (
+            f"The directions are right, but not the lengths (yours: {told}); "
+            "divide each row by its own norm."
+        )
     for i, template in enumerate(templates):
         if np.allclose(given, _means(pair, names, [template]), atol=1e-4):
             return f"Only template {i + 1} counts in yours; take the mean over all of them."
     joined = embed_text(pair, [" ".join(t.format(name) for t in templates) for name in names])
     if np.allclose(given, joined, atol=1e-4):
         return "You embed one long text; embed each prompt, then take the mean of the vectors."
-    return "These are not the means of the prompts' vectors: fill each name into every template."
+    return (
+        "These are not the means of the prompts' vectors: fill each name into every template, and "
+        "take the mean over the prompts of one name."
+    )
 
 
 def _means(pair: DualEncoder, names: Sequence[str], templates: Sequence[str]) -> np.ndarray:
