@@ -27,6 +27,8 @@ def grade_1(to_request: Callable[..., Any], from_reply: Callable[..., Any]) -> s
         return f"k should be the number 7, but is {asked['k']!r}."
     if not isinstance(asked["image"], str) or asked["image"].startswith("b'"):
         return "base64.b64encode gives bytes; .decode() makes them text."
+    if asked["image"] == base64.encodebytes(data).decode():
+        return "encodebytes breaks the text into lines; b64encode does not."
     if asked["image"] != base64.b64encode(data).decode():
         return "The image is not the base64 of the bytes."
     reply = json.dumps({"results": {"/b": 0.5, "/a": 11.0, "/d": 2.0, "/c": 0.0}})
@@ -46,8 +48,8 @@ def grade_1(to_request: Callable[..., Any], from_reply: Callable[..., Any]) -> s
     return f"Expected {right}, but yours are {found}."
 
 
-class _Endless(Exception):
-    """More requests than any number of tries in here."""
+class _Endless(BaseException):
+    """More requests or waits than any number of tries in here; no `except Exception` catches it."""
 
 
 def grade_2(ask_politely: Callable[..., Any]) -> str | None:
@@ -55,6 +57,12 @@ def grade_2(ask_politely: Callable[..., Any]) -> str | None:
 
     def play(replies: list[Reply], tries: int) -> tuple[Any, int, list[Any]]:
         waits: list[Any] = []
+
+        def sleep(seconds: Any) -> None:
+            if len(waits) == 20:
+                raise _Endless
+            waits.append(seconds)
+
         left = [SimpleNamespace(status_code=code, headers=headers) for code, headers in replies]
         sent: list[Any] = []
 
@@ -65,23 +73,30 @@ def grade_2(ask_politely: Callable[..., Any]) -> str | None:
             return sent[-1]
 
         try:
-            reply = ask_politely(send, waits.append, tries)
+            reply = ask_politely(send, sleep, tries)
         except _Endless:
-            reply = sent[-1]
+            reply = sent[-1] if sent else None
         return getattr(reply, "status_code", None), len(sent), waits
 
     busy: Reply = (503, {"retry-after": "3"})
     later: Reply = (503, {})
     fine: Reply = (200, {})
-    if play([fine], 4) != (200, 1, []):
+    status, sent, waits = play([fine], 4)
+    if (status, sent, waits) == (None, 1, []):
+        return "Return the reply itself, what send() has given."
+    if (status, sent, waits) != (200, 1, []):
         return "An answer of 200 should be returned at once, after one request."
     if play([(422, {})], 4) != (422, 1, []):
         return "422 says that the request is wrong: sending it again does not help."
     if play([(500, {})], 4) != (500, 1, []):
         return "500 is not 503: only 503 is worth another try, any other status is returned."
     status, sent, waits = play([busy, later, fine], 4)
+    if sent == 1 and len(waits) == 20:
+        return "After a 503 yours waits again and again, and sends no second time."
     if status != 200 or sent != 3:
         return f"Busy, busy, fine: the third reply should be returned, not {status} after {sent}."
+    if not waits:
+        return "Yours never calls sleep, the function that it is given to wait with."
     if any(isinstance(seconds, str) for seconds in waits):
         return "A header is text, and sleep takes a number of seconds: float(…)."
     if waits != [3.0, 1.0]:
@@ -109,8 +124,13 @@ def grade_3(slowest: Callable[..., Any]) -> str | None:
         if given == expected:
             continue
         if given not in kept:
-            return f"{given:g} is none of the waits: do not interpolate, take the nearest rank."
+            return (
+                f"{given:.10g} is none of the waits: do not interpolate, take the wait at the "
+                "nearest rank."
+            )
         if given == float(np.percentile(kept, per_hundred, method="inverted_cdf")):
             return "That is the fastest of a hundred: count from the other end."
-        return f"Of {n} waits with per_hundred={per_hundred} it is {expected:g}, not {given:g}."
+        return (
+            f"Of {n} waits with per_hundred={per_hundred} it is {expected:.10g}, not {given:.10g}."
+        )
     return None
