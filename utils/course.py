@@ -102,7 +102,7 @@ def exercise(number: str, *answer: Any) -> None:
     try:
         hint = grade(*(_watched(one, given) for one in answer))
     except Exception as error:
-        hint = _what_stopped(error, answer[0], given)
+        hint = _what_stopped(error, answer, given)
     if hint and given and given[0] is None and "does it end with return" not in hint:
         hint += " (Your function gave None: does it end with return?)"
     print(f"✗ Exercise {number}: {hint}" if hint else f"✓ Exercise {number}: done")
@@ -139,16 +139,19 @@ def _watched(answer: Any, given: list[Any]) -> Any:
     return call
 
 
-def _what_stopped(error: Exception, answer: Any, given: list[Any]) -> str:
+def _what_stopped(error: Exception, answers: tuple[Any, ...], given: list[Any]) -> str:
     """One sentence on an error in the student's code, or on an answer that no grader can read."""
     told = str(error) or "no message"
-    if not callable(answer) and told.endswith("object is not callable"):
-        return f"a function is asked for, but this is {type(answer).__name__}"
-    if isinstance(error, TypeError) and told.startswith(f"{getattr(answer, '__name__', '')}() "):
-        return f"your function cannot be called as the exercise asks: {told}"
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if not f.filename.startswith(str(ROOT / "utils"))]
     theirs = [f for f in own if "site-packages" not in f.filename]
+    for answer in answers:
+        kind = type(answer).__name__
+        if not theirs and not callable(answer) and told == f"'{kind}' object is not callable":
+            return f"a function is asked for, but this is {kind}"
+        name = getattr(answer, "__name__", "")
+        if isinstance(error, TypeError) and told.startswith(f"{name}() "):
+            return f"your function cannot be called as the exercise asks: {told}"
     if not theirs and given and given[0] is None:
         return "your function returns nothing (None): does it end with return?"
     if not theirs and given:
