@@ -301,15 +301,17 @@ def enqueue_in_place(queue, keys, size):
     return full
 
 
-def without_labels(images, epochs, finish=lambda model: model, headed=False, loss=None):
+def without_labels(
+    images, epochs, finish=lambda model: model, headed=False, loss=None, size=24, **how
+):
     torch.manual_seed(0)
     module = CompactCNN(None, (8, 16, 16))
     preprocess = Preprocess(32, (0.5,) * 3, (0.5,) * 3)
     module.whiten_from(preprocess(images))
     model = Embedder("mine", 16, "random", preprocess, module.eval())
     taught = with_projection(model, 16)
-    draw = ViewPairs(images, Views(), shuffled(len(images), 24))
-    train(taught, draw, loss or TwoViews(0.2), epochs * 4)
+    draw = ViewPairs(images, Views(), shuffled(len(images), size))
+    train(taught, draw, loss or TwoViews(0.2), epochs * (96 // size), **how)
     return taught if headed else finish(model)
 
 
@@ -424,6 +426,11 @@ def sort_photos(
     return lists[::-1] if smallest_first else lists
 
 
+def search_in_place(vectors, query, allowed, k):
+    vectors[~allowed] = -query
+    return search_among(vectors, query, allowed, k)
+
+
 def search_among(vectors, query, allowed, k, first=None, back=True, better=-1):
     """Lesson 06's filter; `first`: take so many of all before the filter."""
     at = np.flatnonzero(allowed)
@@ -448,6 +455,11 @@ def recommend(vectors, likes, dislikes, k, known=False, without=True, order=None
         wanted[[*likes, *dislikes]] = False
     ranked = np.argsort(-(liking if order is None else order(liking, disliking)), kind="stable")
     return ranked[wanted[ranked]][:k]
+
+
+def recommend_in_place(vectors, likes, dislikes, k):
+    likes += dislikes
+    return recommend(vectors, likes[: len(likes) - len(dislikes)], dislikes, k)
 
 
 def recommend_by_mean(vectors, likes, dislikes, k):
@@ -485,6 +497,11 @@ def smallest(search, truth, values, least, by_place=False, enough=lambda r, leas
     return None
 
 
+def by_queries(found, truth):
+    """Divides by the number of queries in place of k."""
+    return (truth[:, :, None] == found[:, None]).any(2).sum(1).mean() / len(truth)
+
+
 def smallest_of_all(search, truth, values, least):
     for value in values:
         search(value)
@@ -518,6 +535,19 @@ def one_right(images, texts, labels, scale):
     return many_right(images, texts, labels, scale, same=torch.eye(len(labels)))
 
 
+def by_label(images, texts, labels, scale):
+    scores = scale * images @ texts.T
+    return (F.cross_entropy(scores, labels) + F.cross_entropy(scores.T, labels)) / 2
+
+
+def one_is_enough(images, texts, labels, scale):
+    scores, wrong = scale * images @ texts.T, labels[:, None] != labels
+    ways = [
+        s.masked_fill(wrong, -torch.inf).logsumexp(1) - s.logsumexp(1) for s in (scores, scores.T)
+    ]
+    return -torch.stack(ways).mean()
+
+
 def each_row(images, texts, labels, scale):
     right = (labels[:, None] == labels).float()
     return F.cross_entropy(scale * images @ texts.T, right, reduction="none")
@@ -526,6 +556,10 @@ def each_row(images, texts, labels, scale):
 def prompted(pair, names, templates, finish=unit):
     filled = [[template.format(name) for template in templates] for name in names]
     return finish(np.stack([embed_text(pair, prompts).mean(axis=0) for prompts in filled]))
+
+
+def mean_of(pair, prompts):
+    return unit(embed_text(pair, prompts).mean(axis=0, keepdims=True))[0]
 
 
 def in_one_text(pair, names, templates):
@@ -548,6 +582,24 @@ def ask_politely(send, sleep, tries, wait=None, busy=(503,), always=False):
         if last < tries - 1 or always:
             sleep(wait or float(reply.headers.get("retry-after", 1)))
     return reply
+
+
+def waits_for_ever(send, sleep, tries):
+    reply = send()
+    while reply.status_code == 503:
+        sleep(float(reply.headers.get("retry-after", 1)))
+    return reply
+
+
+def minds_no_error(send, sleep, tries):
+    while True:
+        try:
+            reply = send()
+            if reply.status_code != 503:
+                return reply
+            sleep(float(reply.headers.get("retry-after", 1)))
+        except Exception:
+            pass
 
 
 def slowest(waits, per_hundred, method="inverted_cdf", end=lambda q: 100 - q):
@@ -595,6 +647,12 @@ def unsorted_clusters(folder, k, model):
     found = load_images(folder)
     clusters, _ = cluster(embed(model, found, cache=False), k)
     return [[found.ids[i] for i in np.flatnonzero(clusters == c)] for c in range(k)]
+
+
+def sorted_by_id(answers, k):
+    ids, apart = (np.concatenate(parts) for parts in zip(*answers, strict=True))
+    ids, first = np.unique(ids, return_index=True)
+    return ids[:k], apart[first][:k]
 
 
 def known_by_distance(answers, k):
@@ -857,6 +915,11 @@ WRONG = {
         (lambda v, q, a, k: search_among(v, q, a, k)[::-1], "not best first"),
         (lambda v, q, a, k: search_among(v, q, a, k, better=1), "larger product"),
         (lambda v, q, a, k: search_among(v, q, a, min(k, 9)), "return them all"),
+        (lambda v, q, a, k: search_among(v, q, a, k, first=20 * k), "filter first"),
+        (lambda v, q, a, k: np.argsort(-(v @ q) * a)[: min(k, a.sum())], "are not allowed"),
+        (lambda v, q, a, k: np.isin(np.arange(len(v)), search_among(v, q, a, k)), "yes or no"),
+        (lambda v, q, a, k: np.roll(search_among(v, q, a, k), k > 5), "not in their places"),
+        (search_in_place, "work on a copy"),
     ],
     "06.2": [
         (
@@ -868,6 +931,7 @@ WRONG = {
         (lambda p, o: shares(p, o, mean=p), "its own length"),
         (lambda p, o: shares(p, o).sum(), "have shape"),
         (lambda p, o: shares(p, o) + 0.01, "add up to"),
+        (lambda p, o: shares(p, o) * p[..., 0].size / 12, "count the places"),
     ],
     "06.3": [
         (
@@ -881,6 +945,15 @@ WRONG = {
         (lambda v, a, b, k: recommend(v, a, b, k, known=True), "known to the user"),
         (recommend_by_mean, "mean of the likes"),
         (recommend_with_max, "has no maximum"),
+        (recommend_in_place, "work on copies"),
+        (
+            lambda v, a, b, k: [
+                i
+                for i in recommend(v, a, b, k)
+                if len(b) or (v[a] @ v[i]).max() >= 0  # zeros in place of the dislikes
+            ],
+            "A cosine may be negative",
+        ),
         (lambda v, a, b, k: recommend(v, a, b, k, without=False), "change nothing"),
         (
             lambda v, a, b, k: recommend(
@@ -896,6 +969,8 @@ WRONG = {
     ],
     "07.1": [
         (known_by_distance, "known by its id"),
+        (sorted_by_id, "order of the alphabet"),
+        (lambda a, k: merge([merge(a, k, once=False)], k), "only after what comes twice"),
         (lambda a, k: merge(a, k, once=False), "answered twice"),
         (lambda a, k: merge(a, k, better=-1), "nearest should come first|four nearest"),
         (lambda a, k: merge(a, k)[0], "two things"),
@@ -917,6 +992,11 @@ WRONG = {
         (smallest_of_all, "stop in time"),
         (lambda s, t, v, x: smallest(s, t, v, x) or v[-1], "return None"),
         (lambda s, t, v, x: v[0], "smaller recall"),
+        (
+            lambda s, t, v, x: next((a for a in v if by_queries(s(a), t) >= x), None),
+            "is larger|finds none",
+        ),
+        (lambda s, t, v, x: v.index(smallest(s, t, v, x)), "one of the values"),
     ],
     "07.3": [
         (lambda v, b: encode(v, b).astype(int), "one byte"),
@@ -932,10 +1012,12 @@ WRONG = {
             "its own book",
         ),
         (lambda v, b: np.roll(encode(v, b), 1, 0), "name the nearest word"),
+        (lambda v, b: np.resize(encode(v, b), (len(v), 3)), "count the books"),
     ],
     "08.1": [
         (lambda c: other_half(c, itself=True), "leave the diagonal out"),
         (lambda c: other_half(c) * len(c), "divide by all 2N"),
+        (lambda c: other_half(c) * 100, "percentage"),
         (lambda c: other_half(c, ask=6), "the other N have a question"),
         (lambda c: other_half(c, other=np.arange(12) ^ 1), "not neighbouring rows"),
         (lambda c: c.argmax(1), "Take the mean"),
@@ -950,6 +1032,11 @@ WRONG = {
         (lambda q, k, n: torch.cat([k, q])[:n].numpy(), "is a tensor"),
         (enqueue_in_place, "Join anew"),
         (lambda q, k, n: torch.cat([k, q, q])[:n], "keeps all"),
+        (
+            lambda q, k, n: torch.cat([k, q] if len(k) + len(q) > n else [q, k])[:n],
+            "Where the queue is not full",
+        ),
+        (lambda q, k, n: print(end=""), "yours is a NoneType. (Your function gave None"),
     ],
     "08.3": [
         (
@@ -971,6 +1058,7 @@ WRONG = {
             lambda images, epochs: without_labels(images, epochs, loss=attraction),
             "have wrong answers",
         ),
+        (lambda images, epochs: without_labels(images, epochs, lr=1e-7), "have wrong answers"),
     ],
     "09.1": [
         (name_it_backwards, "gives each name its pictures"),
@@ -984,6 +1072,7 @@ WRONG = {
         (lambda p, t, n, k: name_it(p, t, n, 3), "With k = 1"),
         (lambda p, t, n, k: [r[::-1] for r in name_it(p, t, n, k)], "not nearest first"),
         (lambda p, t, n, k: [n[:k]] * len(p), "The first picture is"),
+        (lambda p, t, n, k: np.squeeze(name_it(p, t, n, k)), "a list: of one name"),
     ],
     "09.2": [
         (one_right, "still the loss with one right text"),
@@ -993,11 +1082,21 @@ WRONG = {
         (lambda *a: many_right(*a, share=(0, 1)), "pictures should find texts too"),
         (lambda *a: many_right(*a, share=(1, 1)), "take half"),
         (lambda *a: torch.tensor(0.0), "Expected"),
+        (lambda i, x, y, s: many_right(i, x, y, 5.0), "not for five pairs"),
+        (lambda i, x, y, s: many_right(i, x, y, 1.0), "multiplied by `scale`"),
+        (lambda i, x, y, s: many_right(i, x, y, 1 / s), "multiplied by `scale`"),
+        (by_label, "no place in the batch"),
+        (one_is_enough, "find one of them"),
     ],
     "09.3": [
         (lambda *a: prompted(*a, finish=lambda v: v), "divide each row by its norm"),
         (lambda p, n, t: prompted(p, n, t[:1]), "Only template 1 counts"),
         (in_one_text, "You embed one long text"),
+        (lambda *a: prompted(*a, finish=lambda v: v / np.linalg.norm(v)), "but not the lengths"),
+        (
+            lambda p, n, t: np.stack([mean_of(p, [f"{x} {name}" for x in t]) for name in n]),
+            "not the means",
+        ),
         (lambda p, n, t: prompted(p, n, t).T, "3 names need vectors of 3×"),
         (lambda p, n, t: prompted(p, n, t)[::-1], "not the means"),
     ],
@@ -1013,6 +1112,15 @@ WRONG = {
         ((to_request, lambda text: from_reply(text, key=lambda pair: 0)), "order of the text"),
         ((to_request, lambda text: from_reply(text, key=lambda pair: -pair[1])), "farthest"),
         ((to_request, lambda text: dict(from_reply(text))), "list of pairs"),
+        ((to_request, lambda: []), "cannot be called as the exercise asks"),
+        ((to_request, ...), "a function is asked for, but this is ellipsis"),
+        (
+            (
+                lambda data, k: json.dumps({"image": base64.encodebytes(data).decode(), "k": k}),
+                from_reply,
+            ),
+            "b64encode does not",
+        ),
     ],
     "10.2": [
         (lambda s, w, n: ask_politely(s, lambda x: w(str(x)), n), "float(…)"),
@@ -1024,6 +1132,10 @@ WRONG = {
         (lambda s, w, n: ask_politely(s, w, n + 2), "At most 3 requests"),
         (lambda s, w, n: ask_politely(s, w, max(n, 2)), "With tries = 1"),
         (lambda s, w, n: s(), "the third reply"),
+        (waits_for_ever, "sends no second time"),
+        (minds_no_error, "At most 3 requests"),
+        (lambda s, w, n: ask_politely(s, lambda x: None, n), "never calls sleep"),
+        (lambda s, w, n: ask_politely(s, w, n).status_code, "the reply itself"),
     ],
     "10.3": [
         (lambda w, q: slowest(w, q, method="linear"), "do not interpolate"),
@@ -1089,6 +1201,8 @@ RIGHT = {
 }
 ALSO_RIGHT = [
     ("07.1", lambda a, k: list(merge(a, k))),
+    ("08.3", lambda images, epochs: without_labels(images, epochs, size=64)),
+    ("08.3", lambda images, epochs: without_labels(images, epochs, size=96)),
     ("09.2", lambda i, x, y, s: many_right(i.double(), x.double(), y, s)),
     ("09.2", lambda *a: many_right(*a).numpy()),
     ("02.1", lambda p, m, c: paste(p, m, c, lambda mix: torch.from_numpy(mix).round().byte())),
