@@ -260,7 +260,7 @@ check("… and are none in the space", in_truth < 0.02)
 
 # %% [markdown]
 # (With thirty there may be none: in so loose a cloud hardly a point has four others that near. The radius of DBSCAN is a setting, too; HDBSCAN, Campello et al. 2013, does without it.) **Never trust a group that was found on a map alone.** Cluster in
-# the space, or, as UMAP's documentation and BERTopic (Grootendorst 2022) do with care, in five to ten dimensions of UMAP's; and score the groups in the space. Section 5 tries it.
+# the space, or with care, as UMAP's documentation describes and BERTopic (Grootendorst 2022) does, in a UMAP of more dimensions, five to ten; and score the groups in the space. Section 5 scores some that were found on maps.
 #
 # ### Other seeds
 # The same vectors, three other seeds. We turn, mirror and stretch each map to lie on the first as well as can be (**Procrustes**). *How far will the points move, by t-SNE and by UMAP, in the mean of the three?*
