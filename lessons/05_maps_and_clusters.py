@@ -176,8 +176,8 @@ check(
 
 # %% [markdown]
 # ## 2 · Two knobs
-# UMAP has two settings that change everything you see: **`n_neighbors`**, how many neighbours of each point it tries to keep, and **`min_dist`**, how close points of the map may come. A recipe has drawn all pairs of them. Move the
-# sliders. *What do you expect of 2 neighbours? Of 200?*
+# UMAP has two settings that change everything you see: **`n_neighbors`**, the size of the neighbourhood that its graph is built from, and **`min_dist`**, how close points of the map may come. (t-SNE's one knob is the **perplexity**, roughly how many
+# neighbours each point listens to; above it was 30, scikit-learn's default.) A recipe has drawn all pairs of UMAP's. Move the sliders. *What do you expect of 2 neighbours? Of 200?*
 
 # %%
 from utils.maps import load_maps
@@ -191,22 +191,36 @@ table = pd.DataFrame(
     [(n, d, neighbours_kept(vectors, xy)) for (n, d), xy in grid.items()],
     columns=["n_neighbors", "min_dist", "kept"],
 ).pivot(index="n_neighbors", columns="min_dist", values="kept")
-table.style.format("{:.2f}").background_gradient(cmap="cividis", axis=None)
-
-# %%
-best = table.stack().idxmax()
-print(f"most neighbours are kept at n_neighbors={best[0]}, min_dist={best[1]}")
 check(
-    "Very large min_dist keeps fewer neighbours, at every n_neighbors",
+    "Very large min_dist keeps fewer of the ten nearest, at every n_neighbors",
     (table.iloc[:, -1] < table.iloc[:, 0]).all(),
 )
-check(
-    "Neither 2 nor 200 neighbours are the best choice",
-    best[0] not in (table.index[0], table.index[-1]),
-)
+table.style.format("{:.2f}").background_gradient(cmap="cividis", axis=None)
 
 # %% [markdown]
-# Small values show crumbs, large ones a cloud. None of them is *the* map. Each answers another question, and a map without its settings is half a statement.
+# Which `n_neighbors` is best? The table asks for the *ten* nearest, so it favours about ten. We ask for the hundred nearest, too.
+
+# %%
+from utils.plots import show_curve
+
+knob = list(table.index)
+at = {k: [neighbours_kept(vectors, grid[n, 0.0], k) for n in knob] for k in (10, 100)}
+top = {k: knob[int(np.argmax(shares))] for k, shares in at.items()}
+show_curve(
+    knob,
+    {f"of the {k} nearest": shares for k, shares in at.items()},
+    xlabel="n_neighbors, at min_dist 0",
+    ylabel="share kept on the map",
+    log="x",
+    title=f"Of ten nearest a map with {top[10]} keeps most, of a hundred one with {top[100]}",
+)
+
+# %%
+check("For the ten nearest 5 and 15 keep more than 50 and 200", min(at[10][1:3]) > max(at[10][3:]))
+check("For the hundred nearest it is the other way round", min(at[100][3:]) > max(at[100][1:3]))
+
+# %% [markdown]
+# So `n_neighbors` is the scale at which the map is true. Small values show crumbs, large ones a cloud. None of them is *the* map. Each answers another question, and a map without its settings is half a statement.
 #
 # ## 3 · What a map invents
 # ### Islands
@@ -245,7 +259,8 @@ check("On the map they look like groups", on_map > 0.3)
 check("… and are none in the space", in_truth < 0.02)
 
 # %% [markdown]
-# (With thirty there may be none: in so loose a cloud hardly a point has four others that near. The radius of DBSCAN is a setting, too.) **Never cluster on a map.** Cluster in the space, and draw the result on the map.
+# (With thirty there may be none: in so loose a cloud hardly a point has four others that near. The radius of DBSCAN is a setting, too; HDBSCAN, Campello et al. 2013, does without it.) **Never trust a group that was found on a map alone.** Cluster in
+# the space, or with care, as UMAP's documentation describes and BERTopic (Grootendorst 2022) does, in a UMAP of more dimensions, five to ten; and score the groups in the space. Section 5 scores some that were found on maps.
 #
 # ### Other seeds
 # The same vectors, three other seeds. We turn, mirror and stretch each map to lie on the first as well as can be (**Procrustes**). *How far will the points move, by t-SNE and by UMAP, in the mean of the three?*
@@ -273,7 +288,7 @@ check("UMAP: less far", far["umap"] < far["tsne"])
 check("Those who are near stay near in both", seeds["neighbours kept"].min() > 0.5)
 
 # %% [markdown]
-# Both begin from a rough map, PCA's for t-SNE and a spectral one for UMAP. t-SNE's is shrunk almost to a point first, and small differences grow, even those in a number's last digit: another processor draws another map from the same seed.
+# Both begin from a rough map, PCA's for t-SNE and a spectral one for UMAP; what either shows of the whole comes largely from this start, and from a random one is no better in UMAP than in t-SNE (Kobak & Linderman 2021). t-SNE's is shrunk almost to a point first, and small differences grow, even those in a number's last digit: another processor draws another map from the same seed.
 #
 # ### Distances between islands
 # Two islands lie far apart on the map. *Are they far apart in the space?* For every two things we compare the distance of their means here and there, as ranks (**Spearman's** correlation, 1 if the order is the same).
@@ -378,17 +393,35 @@ def best_of(directions):
 
 
 axes, at_random = best_of(np.eye(192)), best_of(rng.normal(size=(192, 192)))
-print(
-    f"the best of 192 axes, with hindsight: {axes:.2f}; the best of 192 random directions: {at_random:.2f}"
+
+# %% [markdown]
+# And what would such a direction tell without our network? A recipe has made it in the same way from bare pixels (32×32), from an untrained network, and from the network of photos.
+
+# %%
+from utils.course import measured
+
+base = measured("read_maps")["directions"]
+told_by = {"pixels": "pixels", "untrained network": "untrained", "network of photos": "photos"}
+animals = {name: base[key]["animals"] for name, key in told_by.items()}
+animals |= {"best of 192 axes": axes, "best of 192 at random": at_random, "network of things": area}
+show_bars(
+    animals,
+    unit="share of pairs in which the animal goes farther, unseen things; 0.5 by chance",
+    title=f"Animals: {area:.2f} by the network of things, {animals['untrained network']:.2f} by an untrained one",
 )
-check("The direction tells animals from other things, on things it never saw", area > 0.75)
+
+# %%
+others = {name: share for name, share in animals.items() if name != "network of things"}
 check(
-    "It is better than the best of the axes, and of random directions", area > max(axes, at_random)
+    "The direction tells animals from other things that it never saw, in nine of ten pairs",
+    area > 0.9,
 )
+check("… better than the best of the axes and of random directions", area > max(axes, at_random))
+check("… and than pixels and the other networks", area > max(others.values()))
 
 # %% [markdown]
 # And colour? How warm a drawing's colours are can be measured without a network: red less blue, the mean over its pixels. We fit a direction to it on the training drawings (least squares with a small penalty) and correlate on the test drawings,
-# for the network of things and for the network of photos.
+# for the network of things and for the network of photos; the recipe did so for pixels and for the untrained network. *Which tells warmth best?*
 
 # %%
 from sklearn.linear_model import Ridge
@@ -401,19 +434,30 @@ def warmth(pictures):
     return ((pixels[..., 0] - pixels[..., 2]) * inside).sum((1, 2)) / inside.sum((1, 2))
 
 
-warm = {}
-for name in ("cnn", "cnn-photos"):
-    model = load_model(name)
+warm = {name: base[told_by[name]]["warmth"] for name in ("pixels", "untrained network")}
+for name, key in (("network of photos", "cnn-photos"), ("network of things", "cnn")):
+    model = load_model(key)
     fitted = Ridge(0.1).fit(embed(model, learned), warmth(learned))
     warm[name] = np.corrcoef(fitted.predict(embed(model, drawings)), warmth(drawings))[0, 1]
 show_bars(
     warm,
     unit="correlation with a drawing's warmth, unseen things",
-    title=f"The network of things kept its colours: {warm['cnn']:.2f}",
+    title=f"Colour: {warm['untrained network']:.2f} before any training, {warm['network of things']:.2f} after training on things",
 )
 
 # %%
-check("A direction of the network of things tells warm drawings from cold", warm["cnn"] > 0.5)
+check(
+    "A direction of the network of things tells warm drawings from cold",
+    warm["network of things"] > 0.5,
+)
+check(
+    "An untrained network, and bare pixels, tell it better: training let go of some of the colour",
+    min(warm["untrained network"], warm["pixels"]) > warm["network of things"] + 0.05,
+)
+check("… and on photos of more", warm["network of photos"] < warm["network of things"] - 0.1)
+
+# %% [markdown]
+# So a direction is no news before it has a baseline. That animals lie apart was learned; that warm lies apart from cold came with the pixels. (The network of photos had {{results:read_maps.directions.photos_untrained.warmth:.2f}} before its training.)
 
 # %% [markdown]
 # ## 5 · Let them fall into groups
@@ -440,15 +484,23 @@ ours, _ = k_means(vectors, starts)
 theirs = KMeans(12, init=starts, n_init=1).fit(vectors).labels_
 check("In the open and by scikit-learn: the same twelve clusters", (ours == theirs).mean() > 0.99)
 
+# %%
+from sklearn.metrics import adjusted_rand_score
+
+from utils.maps import cluster
+
+shared = adjusted_rand_score(ours, cluster(vectors, 12)[0])
+check("From other starts it ends in other clusters", shared < 0.7)
+
 # %% [markdown]
+# (A score of 1 would be the same clusters; section *Are they right?* says what it counts.) Each step makes the distances to the centres smaller, so it ends in *a* minimum, not in the least one. **k-means++** (Arthur & Vassilvitskii 2007)
+# draws starts that lie far apart; the course's `cluster` keeps the best of four such runs.
+#
 # ### How many?
 # Two usual answers. The **elbow**: the more centres, the smaller the distances to them; stop where it no longer pays. The **silhouette** of section 3: take the highest. There are
 # five categories, six artists and two hundred things. *Which number will they find?*
 
 # %%
-from utils.maps import cluster
-from utils.plots import show_curve
-
 choices = [2, 5, 10, 20, 50, 100, 150, 200, 250, 300, 400]
 found = {k: cluster(vectors, k) for k in choices}
 spread = [((vectors - centres[c]) ** 2).sum() / len(vectors) for c, centres in found.values()]
@@ -511,11 +563,16 @@ check("CIFAR-10 (JPEG): the highest silhouette is at eight to twelve", 8 <= peak
 # %% [markdown]
 # ### Are they right?
 # Labels were not used, so we may ask them now. Two scores compare a grouping with labels: the **adjusted Rand index** counts pairs that are together in both (Hubert & Arabie 1985), the **normalised mutual information** asks how much one tells of the
-# other. Both are 1 for the same grouping. From the first what chance gives is taken off, from the second it is not. *Which labeling do the clusters follow?*
+# other. Both are 1 for the same grouping. From the first what chance gives is taken off, from the second it is not; the **adjusted mutual information** (Vinh et al. 2010) mends that. *Which labeling do the clusters follow?*
 
 # %%
-from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+from sklearn.metrics import adjusted_mutual_info_score, normalized_mutual_info_score
 
+measures = {
+    "ARI": adjusted_rand_score,
+    "NMI": normalized_mutual_info_score,
+    "AMI": adjusted_mutual_info_score,
+}
 labelings = {"thing": drawings.labels, "category": categories.labels, "artist": artists.labels}
 rows = []
 for name, labels in labelings.items():
@@ -523,11 +580,9 @@ for name, labels in labelings.items():
     groups, _ = cluster(vectors, k)
     chance = rng.permutation(groups)
     for kind, given in (("K-Means", groups), ("shuffled", chance)):
-        ari, nmi = adjusted_rand_score(labels, given), normalized_mutual_info_score(labels, given)
-        rows.append((f"{name}, k = {k}", kind, ari, nmi))
-scores = pd.DataFrame(rows, columns=["labels", "groups", "ARI", "NMI"]).set_index(
-    ["labels", "groups"]
-)
+        agree = {score: measure(labels, given) for score, measure in measures.items()}
+        rows.append({"labels": f"{name}, k = {k}", "groups": kind} | agree)
+scores = pd.DataFrame(rows).set_index(["labels", "groups"])
 scores.style.format("{:.3f}")
 
 # %%
@@ -539,6 +594,42 @@ check(
     "Among 200 things shuffled groups have a mutual information of more than .5: beware",
     nmi[nmi.index.str.startswith("thing")].iloc[0] > 0.5,
 )
+check("… adjusted, of none", scores.AMI.unstack("groups").shuffled.abs().max() < 0.02)
+
+# %% [markdown]
+# ### And on a map?
+# We let K-Means loose on three of the maps of section 2, with as many groups, and ask the same labels. *Better or worse than in the space?* Beside it the silhouette of the two hundred groups: on the map, and in the space.
+
+# %%
+rows, drawn = [], {"space": vectors} | {s: grid[s] for s in ((5, 0.0), (15, 0.0), (200, 0.99))}
+for where, points in drawn.items():
+    by, kinds = cluster(points, 200)[0], cluster(points, 5)[0]
+    rows.append(
+        {
+            "space, or the map of": str(where),
+            "things, ARI": adjusted_rand_score(drawings.labels, by),
+            "categories, ARI": adjusted_rand_score(categories.labels, kinds),
+            "silhouette there": silhouette_score(points, by),
+            "silhouette in the space": silhouette_score(vectors, by),
+        }
+    )
+on_maps = pd.DataFrame(rows).set_index("space, or the map of")
+on_maps.style.format("{:.2f}")
+
+# %%
+by_things, scored = on_maps["things, ARI"], on_maps["silhouette in the space"]
+check(
+    "The groups of one map follow the things at least as well as those of the space, and those of another far worse",
+    by_things.iloc[1] > 0.95 * by_things.iloc[0] and by_things.iloc[3] < 0.5 * by_things.iloc[0],
+)
+check("Every map makes its own groups look good", on_maps["silhouette there"].iloc[1:].min() > 0.3)
+check(
+    "The score in the space tells the worst map",
+    scored.idxmin() == by_things.idxmin() and scored.min() < 0,
+)
+
+# %% [markdown]
+# With labels at hand we see which map to believe; who has none can still score the groups in the space.
 
 # %% [markdown]
 # ### Look at them
@@ -688,13 +779,13 @@ progress()
 # <details><summary>Answer</summary>Neither that it is more spread nor that it is far away. You know who is near whom.</details>
 #
 # **2. A colleague shows ten islands and says: ten kinds of customers. What do you ask for?**
-# <details><summary>Answer</summary>The settings; the same map from another seed; a map of noise with the same settings; and clusters that were found in the space, with a score there.</details>
+# <details><summary>Answer</summary>The settings; the same map from another seed; a map of noise with the same settings; and a score of the ten groups in the space.</details>
 #
 # **3. Why is the normalised mutual information of two hundred *shuffled* clusters of a thousand pictures still {{results:maps.clusters.labels.thing.nmi_shuffled:.2f}}?**
 # <details><summary>Answer</summary>A cluster of five pictures holds at most five of the two hundred labels, so it narrows the label down, whichever five they are. The adjusted Rand index subtracts what chance gives.</details>
 #
 # **4. A direction separates animals from other things in 95 % of the pairs of the training pictures. What is missing?**
-# <details><summary>Answer</summary>Things it was not made from, and a comparison with random directions and single axes.</details>
+# <details><summary>Answer</summary>Things it was not made from, and a comparison: with random directions, single axes, an untrained network, and pixels.</details>
 #
 # **5. Which of the three maps can show you where a new photo lies?**
 # <details><summary>Answer</summary>PCA by a product, UMAP by `transform`; scikit-learn's t-SNE has to draw everything anew.</details>
@@ -702,12 +793,15 @@ progress()
 # %% [markdown]
 # ## In one paragraph
 # PCA looks at a space from its widest side; t-SNE and UMAP draw maps on which neighbours stay neighbours, and keep {{results:maps.trust.tsne.mean_neighbours_kept:.0%}} of them at best. Far distances, sizes and empty spaces on such maps say little, noise becomes islands, and a map changes with its
-# settings and its seed. So we search and cluster in the space, and use the map to look. No axis is named for us, but directions can be found that mean something, and tested on things they were not made from. K-Means groups pictures without labels; how many groups, no
+# settings and its seed. So we search in the space, score groups there, and use the map to look. No axis is named for us, but directions can be found that mean something, and tested on things they were not made from, beside an untrained network. K-Means groups pictures without labels; how many groups, no
 # score tells alone; and looking at the odd ones out tells most.
 #
 # ## Go further
 # - van der Maaten & Hinton, *Visualizing Data using t-SNE* (2008).
 # - McInnes, Healy & Melville, *UMAP: Uniform Manifold Approximation and Projection* (2018).
 # - Wattenberg, Viégas & Johnson, *How to Use t-SNE Effectively* (2016): what its maps invent, to play with.
+# - Kobak & Linderman, *Initialization Is Critical for Preserving Global Data Structure in Both t-SNE and UMAP* (2021).
 # - Venna & Kaski, *Neighborhood Preservation in Nonlinear Projection Methods* (2001): trustworthiness.
-# - Rousseeuw, *Silhouettes* (1987); Hubert & Arabie, *Comparing Partitions* (1985).
+# - Rousseeuw, *Silhouettes* (1987); Hubert & Arabie, *Comparing Partitions* (1985); Vinh, Epps & Bailey, *Information Theoretic Measures for Clusterings Comparison* (2010).
+# - Arthur & Vassilvitskii, *k-means++: The Advantages of Careful Seeding* (2007); Campello, Moulavi & Sander, *Density-Based Clustering Based on Hierarchical Density Estimates* (2013): HDBSCAN.
+# - *Using UMAP for Clustering*, in the documentation of umap-learn; Grootendorst, *BERTopic* (2022), which does so with texts.

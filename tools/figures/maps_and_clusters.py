@@ -14,7 +14,7 @@ from utils.maps import cluster, load_maps, odd_ones, project
 from utils.models import load_model
 from utils.plots import show_bars, show_curve, show_grid, show_map, show_picture_map
 from utils.plots.maps import painted
-from utils.plots.style import Shown
+from utils.plots.style import COLOURS, Shown
 
 NAMES = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 KNOBS = ((2, 0.0), (15, 0.1), (15, 0.99), (200, 0.25))
@@ -113,6 +113,29 @@ def animals() -> None:
     save(figure, "animals", "Drawings that go least, middling and farthest along animal-ness")
 
 
+def directions() -> None:
+    """Two directions, asked of unseen things, by who looks."""
+    kept = measured("read_maps")["directions"]
+    by = {"pixels": "pixels", "untrained network": "untrained", "network of photos": "photos",
+          "network of things": "cnn"}  # fmt: skip
+    told = []
+    with rc_context(BIG):
+        figure = Shown(figsize=(12, 4.4), layout="constrained")
+        for axes, what in zip(
+            figure.subplots(1, 2, sharey=True), ("animals", "warmth"), strict=True
+        ):
+            numbers = [kept[key][what] for key in by.values()]
+            axes.barh(list(by), numbers, color=COLOURS[0], height=0.62)
+            axes.bar_label(axes.containers[0], fmt="%.2f", padding=6)
+            axes.set(title=what, xlim=(0, 1.12), xticks=(0, 0.5, 1))
+            axes.tick_params(axis="y", length=0)
+            told.append(
+                f"{what}: " + ", ".join(f"{n} {v:.2f}" for n, v in zip(by, numbers, strict=True))
+            )
+        axes.invert_yaxis()
+    save(figure, "directions", f"Directions asked of unseen things: {'; '.join(told)}")
+
+
 def how_many() -> None:
     kept = measured("maps")["clusters"]
     figure = show_curve(
@@ -149,5 +172,5 @@ def sheets() -> None:
 
 DRAWN = (
     map_pca, map_tsne, map_umap, trust, map_categories, map_artists, knobs, noise, far_order,
-    animals, how_many, follow, sheets,
+    animals, directions, how_many, follow, sheets,
 )  # fmt: skip
