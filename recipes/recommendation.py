@@ -1,6 +1,6 @@
 """What likes and dislikes are worth to users whose taste is a category.
 
-    python -m recipes.recommendation                    (a minute on 2 cores)
+    python -m recipes.recommendation                    (two minutes on 2 cores)
 
 A user likes a few pictures of one category and sees ten. Then they tick what is wrong, and see ten
 more. Told are two ways to play: with everything but the liked pictures, and, as new_…, without any
