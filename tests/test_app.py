@@ -81,10 +81,12 @@ def test_a_picture_from_outside_finds_its_copy_first(search, scenes):
     assert answers.distances[0] == pytest.approx(0, abs=1e-5)
 
 
-def test_likes_and_dislikes_are_rocchio(search, scenes):
-    likes, dislikes = [scenes.ids[0], scenes.ids[9]], [scenes.ids[20]]
+def test_likes_and_dislikes_are_rocchio_of_unit_means(search, scenes):
+    likes, dislikes = [scenes.by_label(name).ids[0] for name in THINGS], [scenes.ids[20]]
     answers = search.recommend(likes, dislikes)
-    wish = lambda v: (v[0] + v[9]) / 2 - DISLIKE * v[20]  # noqa: E731
+    rows = [scenes.ids.index(id) for id in likes]
+    unit = lambda v: v / np.linalg.norm(v)  # noqa: E731
+    wish = lambda v: unit(v[rows].mean(0)) - DISLIKE * v[20]  # noqa: E731
     assert answers.ids == brute(scenes, wish, {*likes, *dislikes})
     with pytest.raises(ValueError, match="Like at least one"):
         search.recommend([], dislikes)

@@ -18,7 +18,7 @@ def taste(liked: Any) -> np.ndarray:
     mean = check_vectors(liked).mean(axis=0)
     length = np.linalg.norm(mean)
     if not length > 1e-6:
-        raise ValueError("The likes cancel each other out, and their mean points nowhere.")
+        raise ValueError("The pictures cancel each other out, and their mean points nowhere.")
     return mean / length
 
 

@@ -18,10 +18,8 @@ from tools.serving import app_served
 from tools.slides import browser
 from utils.app import Search
 from utils.course import measured
-from utils.distances import nearest
-from utils.embed import embed, load_embeddings
 from utils.explain import similarity_maps, spotlight
-from utils.images import ImageSet, load_images
+from utils.images import ImageSet
 from utils.models import load_model
 from utils.plots import show_bars, show_curve, show_grid, show_neighbours
 from utils.plots.style import COLOURS, INK, Shown
@@ -160,8 +158,10 @@ def shares_within() -> None:
 def taste() -> None:
     kept = measured("recommendation")["test"]
     curves = {
-        "near any of the likes": [kept[str(n)]["nearest"] for n in LIKES],
-        "near the mean of the likes": [kept[str(n)]["mean"] for n in LIKES],
+        "near any like": [kept[str(n)]["nearest"] for n in LIKES],
+        "near the mean": [kept[str(n)]["mean"] for n in LIKES],
+        "any, new things": [kept[str(n)]["new_nearest"] for n in LIKES],
+        "mean, new things": [kept[str(n)]["new_mean"] for n in LIKES],
     }
     figure = show_curve(
         LIKES, curves, xlabel="likes", ylabel="right ones among ten",
@@ -172,13 +172,15 @@ def taste() -> None:
 
 
 def dislikes() -> None:
-    kept = measured("recommendation")["test"]
+    kept = measured("recommendation")["test"]["8"]
     curves = {
-        f"{n} like{'s' * (n > 1)}": [kept[str(n)][f"next_{w}"] for w in WEIGHTS] for n in (8, 3, 1)
+        "the means as they are": [kept[f"next_{w}"] for w in WEIGHTS],
+        "both at length 1": [kept[f"scaled_{w}"] for w in WEIGHTS],
     }
     figure = show_curve(
         [w / 100 for w in WEIGHTS], curves,
-        xlabel="weight of the dislikes", ylabel="right ones among the next ten",
+        xlabel="weight of the dislikes, after eight likes", ylabel="right ones among the next ten",
+        levels={"without dislikes": kept["next_0"]},
     )  # fmt: skip
     larger(figure, 1.15)
     save(figure, "dislikes", figure.alt)
@@ -186,26 +188,17 @@ def dislikes() -> None:
 
 def expansion() -> None:
     """What a query gains by taking in its own first answers, in points."""
-    gallery = load_images("scenes", "test")
-    vectors = embed(load_model("cnn"), gallery)
-    photos, known = load_embeddings("cifar10-test")
-    curves = {}
-    for name, v, labels, first in (
-        ("CIFAR-10 (JPEG), the first hundred", photos[::2], known.labels[::2], 100),
-        ("scenes, the first five", vectors, gallery.labels, 5),
-    ):
-        found, _ = nearest(v, v, 100, leave_one_out=True)
-        plain = (labels[found[:, :first]] == labels[:, None]).mean()
-        curves[name] = []
-        for k in TRUSTED:
-            mixed = v + v[found[:, :k]].sum(axis=1)
-            mixed /= np.linalg.norm(mixed, axis=1, keepdims=True)
-            again, _ = nearest(mixed, v, first, leave_one_out=True)
-            right = (labels[again] == labels[:, None]).mean()
-            curves[name].append(100 * float(right - plain))
+    kept = measured("recommendation")["expansion"]
+    names = {
+        "categories": "scenes, by category",
+        "photos": "photos, 500 a class",
+        "things": "scenes, by thing",
+        "few_photos": "photos, 6 a class",
+    }
+    curves = {name: [kept[key][f"gain_{k}"] for k in TRUSTED] for key, name in names.items()}
     figure = show_curve(
         TRUSTED, curves, xlabel="answers that the query takes in",
-        ylabel="points more right answers", levels={"without": 0},
+        ylabel="points more right answers", levels={"": 0},
     )  # fmt: skip
     larger(figure, 1.15)
     save(figure, "expansion", figure.alt)

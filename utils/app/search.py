@@ -17,6 +17,7 @@ from utils.folder import read_picture
 from utils.images import ImageSet
 from utils.index import ExactIndex
 from utils.models import load_model
+from utils.recommend import taste
 from utils.words import DualEncoder, embed_text, load_dual_encoder, word_map
 
 DISLIKE = 0.2  # how much a dislike weighs against a like: chosen by recipes.recommendation
@@ -152,15 +153,16 @@ class Search:
 
         After Rocchio 1971, "Relevance feedback in information retrieval": the query is the mean
         of the liked vectors less DISLIKE, which is 1 in the paper, times that of the disliked.
+        Unlike there, both means are made unit vectors first: that of many is shorter.
 
-        Raises ValueError without a like.
+        Raises ValueError without a like, or where pictures cancel each other out.
         """
         if not likes:
             raise ValueError("Like at least one picture, and others like it can be found.")
         started = time.perf_counter()
-        wish = self._vectors(likes).mean(0)
+        wish = taste(self._vectors(likes))
         if dislikes:
-            wish = wish - DISLIKE * self._vectors(dislikes).mean(0)
+            wish = wish - DISLIKE * taste(self._vectors(dislikes))
         return self._nearest(self.index, wish, {*likes, *dislikes}, k, where, started)
 
     def _index_of_words(self) -> ExactIndex:
