@@ -22,6 +22,7 @@ from recipes.cnn_embeddings.vectors import (
     SEEDS,
     contrasts,
     orders,
+    photo_means,
     photo_orders,
     product,
     ways,
@@ -59,6 +60,7 @@ def main() -> None:
         "digits": probe(model),
         "orders": orders(model),
         "photo_orders": photo_orders(),
+        "photo_means": photo_means(),
         "product": product(gallery, vectors),
     }
     record["seconds"] = time.perf_counter() - begin

@@ -15,7 +15,7 @@ from recipes.cnn_embeddings.vectors import over_seeds
 from utils.embed import embed
 from utils.embedder import Embedder
 from utils.metrics import Score
-from utils.models import load_model
+from utils.models import load_model, without_head
 
 KINDS = {  # shortcut, norm
     "plain": (False, False),
@@ -95,22 +95,47 @@ def depth() -> dict[str, Any]:
     return record
 
 
+def read_digits(numbers: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """1 for each unseen digit that logistic regression reads right off some numbers, else 0."""
+    fitted = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
+    fitted.fit(numbers[:900], target[:900])
+    return (fitted.predict(numbers[900:]) == target[900:]).astype(np.float64)
+
+
 def probe(model: Embedder) -> dict[str, Any]:
-    """Accuracy on unseen digits of a linear probe on pixels and on embeddings."""
+    """Accuracy on unseen digits of a linear probe on pixels and on embeddings.
+
+    The photo network's embedding stands behind a last layer, and is shorter than the others: so
+    the numbers before that layer are read, too, and as many random directions of them.
+    """
     digits = load_digits()
     big = (np.kron(digits.images, np.ones((1, 4, 4))) * 255 / 16).astype(np.uint8)
     big = np.repeat(big[..., None], 3, axis=3)  # 32×32, in colour
+    photos = load_model("cnn-photos")
+    trunk = without_head(photos, photos.preprocess.size)
     read_by = {
         "pixels": digits.data,
         "random weights": embed(load_model("cnn", trained=False), big, cache=False),
-        "photos": embed(load_model("cnn-photos"), big, cache=False),
+        "photos": embed(photos, big, cache=False),
+        "photos, before the last layer": embed(trunk, big, cache=False),
         "scenes": embed(model, big, cache=False),
     }
-    record = {}
+    record: dict[str, Any] = {}
+    of_pixels = read_digits(digits.data, digits.target)
     for name, numbers in read_by.items():
-        fitted = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
-        fitted.fit(numbers[:900], digits.target[:900])
-        hits = (fitted.predict(numbers[900:]) == digits.target[900:]).astype(np.float64)
-        score = Score(hits, np.arange(len(hits)), 0)
+        hits = read_digits(numbers, digits.target)
+        score, over = (Score(of, np.arange(len(hits)), 0) for of in (hits, hits - of_pixels))
         record[name] = {"accuracy": float(score), "interval": score.interval()}
+        record[name] |= {"numbers": numbers.shape[1], "over_pixels_interval": over.interval()}
+    for name in ("random weights", "photos, before the last layer"):
+        record[name]["random_directions"] = over_seeds(
+            lambda seed, of=read_by[name]: float(
+                read_digits(some_directions(of, photos.dim, seed), digits.target).mean()
+            )
+        )
     return record
+
+
+def some_directions(vectors: np.ndarray, dim: int, seed: int) -> np.ndarray:
+    """What vectors say along `dim` random directions."""
+    return vectors @ np.random.default_rng(seed).normal(size=(vectors.shape[1], dim))

@@ -123,6 +123,25 @@ def photo_orders() -> dict[str, Any]:
     }
 
 
+def photo_means() -> dict[str, Any]:
+    """Cosines among the mean embeddings of the ten classes, of all test photos."""
+    vectors, labels = load_embeddings("cifar10-test")
+    names = list(labels.classes)
+    means = np.stack([vectors[labels.labels == label].mean(0) for label in range(len(names))])
+    means /= np.linalg.norm(means, axis=1, keepdims=True)
+    cosines = means @ means.T
+    of_cat = dict(zip(names, cosines[names.index("cat")].tolist(), strict=True))
+    del of_cat["cat"]
+    pairs = np.sort(cosines[np.triu_indices(len(names), 1)])
+    return {
+        "equally_far": -1 / (len(names) - 1),
+        "of_cat": of_cat,
+        "highest": float(pairs[-1]),
+        "second": float(pairs[-2]),
+        "lowest": float(pairs[0]),
+    }
+
+
 def product(gallery: ImageSet, vectors: np.ndarray) -> dict[str, Any]:
     """A search by a loop over a dictionary, over the same by one product of a matrix."""
     matrix = torch.from_numpy(vectors)

@@ -26,10 +26,24 @@ def changed(placed: Placement, rows: np.ndarray, **fields: np.ndarray | float) -
     return Placement(**some)
 
 
+def others(n: int) -> np.ndarray:
+    """For each of n scenes the one half a set away, which shows another thing."""
+    return np.roll(np.arange(n), n // 2)
+
+
+def by_another_artist(labels: np.ndarray) -> np.ndarray:
+    """For each picture the next that shows its thing, and for the last of a thing the first."""
+    found = np.empty(len(labels), np.int64)
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        found[rows] = np.roll(rows, -1)
+    return found
+
+
 def swapped() -> tuple[ImageSet, ImageSet, ImageSet]:
     """The test scenes; the same drawings before others' backgrounds; others before their own."""
     drawings, placed, grounds = parts()
-    other = np.roll(np.arange(len(drawings)), len(drawings) // 2)
+    other = others(len(drawings))
     scenes = load_images("scenes", "test")
     moved, _ = compose(drawings, placed, grounds[other])
     replaced, _ = compose(drawings[other], changed(placed, other), grounds)

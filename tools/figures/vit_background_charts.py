@@ -35,17 +35,41 @@ def in_percent(figure: Figure, values: Mapping[str, float], form: str = ".0%") -
 
 
 def who_follows() -> None:
-    """How often the background wins, by way to embed."""
-    values = {text: found()["swap"][name]["background_wins"] for name, text in WAYS.items()}
-    figure = show_bars(values, unit="share of scenes in which the background wins")
-    told = in_percent(figure, values, ".1%")
-    axes = figure.axes[0]
-    axes.axvline(0.5, color=INK, linestyle=":", linewidth=2)
-    axes.annotate("half", (0.5, 5.5), (5, 4), textcoords="offset points", fontsize=13)
-    for text in axes.texts:
-        text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})
-    larger(figure, 1.1)
-    save(figure, "who_follows", f"Share of scenes in which the background wins: {told}")
+    """How often the background wins, by way to embed, against an easy and a fair rival."""
+    kept = found()["swap"]
+    shared = {name: kept[name]["another_artist"]["background_wins"] for name in WAYS}
+    control = {name: kept[name]["another_artist"]["other_ground_wins"] for name in WAYS}
+    same = {name: kept[name]["background_wins"] for name in WAYS}
+    with rc_context(BIG):
+        figure = Shown(figsize=(12.4, 5.6), layout="constrained")
+        panels = figure.subplots(1, 2, sharey=True)
+        rows, names = np.arange(len(WAYS)), list(WAYS.values())
+        bars = {
+            "another thing on the same ground": (panels[0], same, 0.0, {}),
+            "on the same ground": (panels[1], shared, -0.2, {}),
+            "on an unrelated ground": (panels[1], control, 0.2, {"hatch": "//"}),
+        }
+        told = []
+        for label, (axes, values, off, style) in bars.items():
+            colour = COLOURS[1] if style else COLOURS[0]
+            axes.barh(rows + off, list(values.values()), height=0.38 if off else 0.62, label=label,
+                      color=colour, edgecolor="white", **style)  # fmt: skip
+            for row, value in zip(rows, values.values(), strict=True):
+                axes.annotate(f"{value:.1%}", (value, row + off), (6, 0), va="center",
+                              textcoords="offset points")  # fmt: skip
+            kind = "the very same drawing" if not off else "another artist's"
+            shares = ", ".join(f"{n} {v:.1%}" for n, v in zip(names, values.values(), strict=True))
+            told.append(f"against {kind}, {label}: {shares}")
+        for axes, title in zip(panels, ("the very same drawing", "another artist's"), strict=True):
+            axes.set_title(f"against {title}", fontweight="normal")
+            axes.set(xlim=(0, 1.08), xticks=[])
+            axes.spines["bottom"].set_visible(False)
+            axes.tick_params(axis="y", length=0)
+        panels[0].set_yticks(rows, names)
+        panels[0].invert_yaxis()
+        panels[1].legend(title="another thing wins …", frameon=False, loc="lower right")
+    text = "Share of scenes in which another thing wins "
+    save(figure, "who_follows", text + "; ".join(told))
 
 
 def student_teacher() -> None:
