@@ -116,6 +116,7 @@ def intrinsic_dimension(points):
     return 1 / np.log(apart[:, 1] / apart[:, 0]).mean()
 
 
+# %%
 unseen = load_images("scenes", "test")
 scenes = embed(load_model("cnn"), unseen)
 sheet = rng.random((3000, 2)) @ rng.normal(size=(2, 64))
