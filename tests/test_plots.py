@@ -112,6 +112,8 @@ def test_bars_carry_their_numbers_and_intervals():
 
 def test_large_numbers_are_written_out():
     figure = show_bars({"a": 999.4, "b": 999.6, "c": -12345}, unit="kB")
+    places = [text.xy[0] for text in figure.axes[0].texts]
+    assert places == [999.4, 999.6, 0]  # beside the bars, on none
     assert {text.get_text() for text in figure.axes[0].texts} == {"999", "1,000", "-12,345"}
     assert figure.alt == "kB: a 999, b 1,000, c -12,345"
 

@@ -29,7 +29,7 @@ def show_bars(
         intervals = intervals or {}
         for name, interval in intervals.items():
             axes.plot(interval, [names.index(name)] * 2, color=INK, linewidth=2)
-        ends = [max(intervals.get(n, (0, v))[1], v) for n, v in values.items()]
+        ends = [max(intervals.get(n, (0, 0))[1], v, 0) for n, v in values.items()]  # on no bar
         for bar, number, end in zip(bars, numbers, ends, strict=True):
             middle = bar.get_y() + bar.get_height() / 2
             axes.annotate(written(number), (end, middle), (6, 0), textcoords="offset points",
