@@ -569,10 +569,10 @@ def upload(page, name, data):
     page.locator(".la-drop input").set_input_files(file)
 
 
-def among_everything(page):
-    """Take the filter off, and wait: answered late, it would overwrite what the next test says."""
+def switch(page, setting, option):
+    """Choose, and wait: answered late, it would overwrite what the next test says."""
     old = page.locator(f"{ANSWERS}").all_text_contents()
-    page.get_by_label("Among").select_option("everything")
+    page.get_by_label(setting).select_option(option)
     until_changed(page, old)
 
 
@@ -670,23 +670,16 @@ def test_a_bad_upload_is_answered_in_a_sentence_and_the_answers_stay(page, name,
 
 def test_distance_model_and_background_are_switched(page):
     before = answers(page)
-    settings = [
-        (page.get_by_label("Model"), "cnn-photos", "cnn"),
-        (page.get_by_label("Distance"), "cosine", "manhattan"),
-    ]
+    settings = [("Model", "cnn-photos", "cnn"), ("Distance", "cosine", "manhattan")]
     for setting, _, other in settings:
-        old = page.locator(f"{ANSWERS}").all_text_contents()
-        setting.select_option(other)
-        until_changed(page, old)
+        switch(page, setting, other)
     assert answers(page) != before
     page.get_by_label("without background").check()
     page.locator('.la-top .la-figure:has-text("what stands in it")').wait_for()
     page.get_by_label("without background").uncheck()
     page.locator('.la-top .la-figure:has-text("what stands in it")').wait_for(state="detached")
     for setting, first, _ in settings:
-        old = page.locator(f"{ANSWERS}").all_text_contents()
-        setting.select_option(first)
-        until_changed(page, old)
+        switch(page, setting, first)
     assert answers(page) == before
 
 
@@ -703,7 +696,7 @@ def test_a_filter_narrows(page):
     page.get_by_label("that is").select_option("lemon")
     page.locator(f'{ANSWERS} .la-open[title^="lemon/"]').nth(5).wait_for()
     assert all(id.startswith("lemon/") for id in answers(page))
-    among_everything(page)
+    switch(page, "Among", "everything")
     says(page, "have its label")
 
 
@@ -813,7 +806,7 @@ def test_words_are_asked_by_the_keyboard_alone(page):
     page.locator(f'{ANSWERS} .la-open[title^="lemon/"]').nth(5).wait_for()
     says(page, "for “yellow”")
     assert all(id.startswith("lemon/") for id in answers(page))
-    among_everything(page)
+    switch(page, "Among", "everything")
 
 
 @pytest.mark.parametrize(

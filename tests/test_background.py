@@ -141,7 +141,9 @@ def test_a_border_that_leaves_nothing_is_refused(squares, border):
         grab_cut_masks(squares, border)
 
 
-@pytest.mark.parametrize("behind, value", [("white", 255), ("mean", 255 / 4)])
+@pytest.mark.parametrize(
+    "behind, value", [("white", 255), ("mean", 255 / 4), ((96, 160, 96), 96), (np.full(3, 7.4), 7)]
+)
 def test_what_is_pasted_behind_is_plain_and_the_foreground_stays(session, pictures, behind, value):
     clean = remove_background(pictures, session, behind=behind)
     assert abs(int(clean.images[0, 60, 60, 0]) - value) <= 2
@@ -177,6 +179,9 @@ def test_masks_that_do_not_fit_and_an_unknown_colour_are_refused(pictures):
         remove_background(pictures, masks=np.zeros((2, 32, 32), np.uint8))
     with pytest.raises(ValueError, match="white, mean or blur"):
         remove_background(pictures, masks=np.zeros((2, 64, 64), np.uint8), behind="pink")
+    for colour in ((1, 2), (0, 0, 256), (0, float("nan"), 0), 7):
+        with pytest.raises(ValueError, match="three numbers from 0 to 255"):
+            remove_background(pictures, masks=np.zeros((2, 64, 64), np.uint8), behind=colour)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (900, 3), (3, 500), (300, 200)])

@@ -1,5 +1,6 @@
 """Removing backgrounds through rembg."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -136,7 +137,7 @@ def remove_background(
     session: "BaseSession | None" = None,
     *,
     masks: np.ndarray | None = None,
-    behind: str = "white",
+    behind: str | Sequence[float] | np.ndarray = "white",
 ) -> ImageSet:
     """The pictures with something plain behind what stands in them.
 
@@ -144,7 +145,8 @@ def remove_background(
     ----------
     session : what finds the foreground; the shipped network by default.
     masks : uint8 N×H×W, to be used instead of what the session would find.
-    behind : "white"; "mean", each picture's mean colour; or "blur", the picture itself, blurred.
+    behind : "white"; "mean", each picture's mean colour; "blur", the picture itself, blurred; or
+        one colour for all, three numbers from 0 to 255.
 
     Returns
     -------
@@ -169,10 +171,15 @@ def remove_background(
     return replace(pictures, images=images, masks=masks, name=f"{pictures.name} on {behind}")
 
 
-def _plain(images: np.ndarray, behind: str) -> np.ndarray:
+def _plain(images: np.ndarray, behind: str | Sequence[float] | np.ndarray) -> np.ndarray:
     """What is pasted behind each picture: float32, N×H×W×3 or what broadcasts to it."""
+    if not isinstance(behind, str):
+        colour = np.asarray(behind, np.float32)
+        if colour.shape != (3,) or not ((colour >= 0) & (colour <= 255)).all():
+            raise ValueError(f"A colour is three numbers from 0 to 255, but not {behind!r}.")
+        return colour
     if behind == "white":
-        return np.full((1, 1, 1, 3), 255, np.float32)
+        return np.full(3, 255, np.float32)
     if behind == "mean":
         return images.mean((1, 2), keepdims=True, dtype=np.float32)
     if behind == "blur":

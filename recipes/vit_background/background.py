@@ -1,7 +1,6 @@
 """How much a search depends on the background, and what removing it brings."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -73,13 +72,6 @@ def swap() -> dict[str, Any]:
     return told
 
 
-def on_colour(scenes: ImageSet, colour: Any) -> ImageSet:
-    """The scenes with one colour behind the thing, by their true masks."""
-    cover = scenes.masks[..., None].astype(np.float32) / 255
-    images = cover * scenes.images + (1 - cover) * np.array(colour, np.float32)
-    return replace(scenes, images=images.round().astype(np.uint8))
-
-
 def told_of(brought: Score) -> dict[str, Any]:
     return {"gain": float(brought), "gain_interval": brought.interval()}
 
@@ -90,7 +82,10 @@ def one_colour(
     """By colour, what it brings over the background, each picture's own mean, and white."""
     colours = COLOURS | {"mean of all": scenes.images.mean((0, 1, 2))}
     found = {
-        c: recall_at_k(way(on_colour(scenes, rgb)), scenes.labels) for c, rgb in colours.items()
+        name: recall_at_k(
+            way(remove_background(scenes, masks=scenes.masks, behind=colour)), scenes.labels
+        )
+        for name, colour in colours.items()
     }
     return {
         name: told_of(gain(recall["with background"], score))
